@@ -1,0 +1,41 @@
+import type { Block } from '../turns/block.ts'
+import { applyDelta } from '../turns/delta.ts'
+import { blockResultKey, inferenceResultKey } from '../turns/keys.ts'
+import { append, type Turn } from '../turns/turn.ts'
+import type { InferenceResult } from '../turns/values.ts'
+import type { EngineEvent, InferenceEvent } from './event.ts'
+
+/**
+ * The turn after `event`. Folding a run's events over the turn that it began with gives the turn that it returned, live
+ * and from the log alike: what an event does not say did not happen.
+ */
+export function applyEvent(turn: Turn, event: EngineEvent | InferenceEvent): Turn {
+  switch (event.type) {
+    case 'text-segment-finished':
+    case 'reasoning-segment-finished':
+    case 'block-received':
+    case 'tool-call-requested':
+    case 'tool-result-ready':
+      return append(turn, event.block)
+    case 'turn-edited':
+      return 'edit' in event ? event.edit(turn) : applyDelta(turn, event.delta)
+    case 'attempt-discarded':
+      return event.blocks === 0 ? turn : { ...turn, blocks: turn.blocks.slice(0, -event.blocks) }
+    case 'provider-call-finished':
+      return inferenceResultKey.set(stampBlocks(turn, event.blocks, event.result), event.result)
+    case 'inference-finished':
+    case 'inference-stopped':
+    case 'inference-failed':
+      return inferenceResultKey.set(turn, event.result)
+    default:
+      return turn
+  }
+}
+
+// Each block that a call made says how that call ended, so that a later reader knows who wrote it.
+function stampBlocks(turn: Turn, count: number, result: InferenceResult): Turn {
+  const from = turn.blocks.length - count
+  if (count === 0) return turn
+  const stamp = (block: Block) => blockResultKey.set(block, result)
+  return { ...turn, blocks: [...turn.blocks.slice(0, from), ...turn.blocks.slice(from).map(stamp)] }
+}

@@ -1,0 +1,276 @@
+import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
+import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
+import { applyEvent } from '../events/apply.ts'
+import type { EngineEvent, ErrorInfo, InferenceEvent, InferenceScope, Phase } from '../events/event.ts'
+import { SinkGroup, type EventSink } from '../events/sink.ts'
+import { assistantText, reasoning } from '../turns/block.ts'
+import { inferenceIdKey, partialKey, sessionIdKey } from '../turns/keys.ts'
+import type { Turn } from '../turns/turn.ts'
+import type { InferenceResult } from '../turns/values.ts'
+import type { Engine } from './engine.ts'
+import { Replay } from './replay.ts'
+import { ResultLedger } from './result.ts'
+import { Stamper } from './stamp.ts'
+
+export type InferenceStatus = 'running' | 'finished' | 'stopped' | 'failed'
+
+export interface RunOptions {
+  readonly ids: InferenceScope
+  /** Aborting it cancels the run. */
+  readonly signal?: AbortSignal
+  readonly sinks?: readonly EventSink[]
+  /** Called with the turn as it stands at each phase of the loop, and at the end (`final`). */
+  readonly onSnapshot?: (turn: Turn, phase: Phase) => void
+  /** Called once with the finished turn, before the terminal event; its failure is an event and fails nothing. */
+  readonly persist?: (turn: Turn) => void | Promise<void>
+  /** Gives the next place in the session's log. Default: counts from 1. */
+  readonly nextOrdinal?: () => number
+  /** Called when the run has ended, before anyone hears of it. */
+  readonly onEnd?: (turn: Turn) => void
+  readonly clock?: Clock
+  readonly newId?: NewId
+}
+
+/** A run was cancelled; `inference.turn` holds what it had produced. */
+export class InferenceCancelledError extends GeppettoError {
+  override readonly name = 'InferenceCancelledError'
+}
+
+/**
+ * One run of an engine: from a prompt to exactly one terminal event. Iterating it gives its events; every reader gets
+ * all of them from the first on, whenever it comes. Nothing that was produced is lost to an error: it is in `turn`.
+ */
+export class Inference implements AsyncIterable<InferenceEvent> {
+  readonly id: string
+  readonly input: Turn
+  /** The finished turn. Rejects with InferenceCancelledError when cancelled and with the engine's error when it failed. */
+  readonly result: Promise<Turn>
+  readonly #engine: Engine
+  readonly #options: RunOptions
+  readonly #clock: Clock
+  readonly #abort = new AbortController()
+  readonly #events = new Replay<InferenceEvent>()
+  readonly #sinks: SinkGroup
+  readonly #stamper: Stamper
+  readonly #ledger = new ResultLedger()
+  /** Text of the segments that have begun and not ended, by their local id. */
+  readonly #open = new Map<string, { readonly kind: 'text' | 'reasoning'; text: string }>()
+  #sinkFailures: string[] = []
+  #blocksBeforeCall = 0
+  #turn: Turn
+  #status: InferenceStatus = 'running'
+  #rejectStep: ((error: Error) => void) | undefined
+
+  constructor(engine: Engine, input: Turn, options: RunOptions) {
+    this.id = options.ids.inferenceId
+    this.#engine = engine
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.input = withIds(input, options.ids)
+    this.#turn = this.input
+    this.#sinks = new SinkGroup(options.sinks ?? [], (message) => this.#sinkFailures.push(message))
+    this.#stamper = new Stamper(options.ids, this.#clock, options.newId ?? newUuid, options.nextOrdinal ?? counter())
+    this.result = this.#run()
+    this.result.catch(() => {}) // a caller that only reads the events must not crash on a failed run
+  }
+
+  /** The turn as it stands: the fold of all events so far. */
+  get turn(): Turn {
+    return this.#turn
+  }
+
+  get status(): InferenceStatus {
+    return this.#status
+  }
+
+  /** Stops the run; what it has produced stays. Does nothing when it has ended. */
+  cancel(reason = 'cancelled'): void {
+    if (this.#status !== 'running') return
+    this.#abort.abort(new InferenceCancelledError('INFERENCE_CANCELLED', `Inference ${this.id} was cancelled: ${reason}.`, { details: { inferenceId: this.id, reason } }))
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<InferenceEvent> {
+    return this.#events[Symbol.asyncIterator]()
+  }
+
+  async #run(): Promise<Turn> {
+    const started = this.#clock.monotonic()
+    const outer = this.#options.signal
+    const abort = () => this.cancel(outer?.reason === undefined ? undefined : messageOf(outer.reason))
+    const { signal } = this.#abort
+    signal.addEventListener('abort', () => this.#rejectStep?.(signal.reason as Error), { once: true }) // set by cancel()
+    await undefined // the caller has the handle before the first event
+    if (outer?.aborted === true) abort()
+    outer?.addEventListener('abort', abort, { once: true })
+    try {
+      this.#show(this.#stamper.lifecycle({ type: 'inference-started' }))
+      await this.#drive()
+      return await this.#finish(this.#clock.monotonic() - started)
+    } catch (error) {
+      throw this.#fail(error, this.#clock.monotonic() - started)
+    } finally {
+      outer?.removeEventListener('abort', abort)
+      this.#events.end()
+    }
+  }
+
+  async #drive(): Promise<void> {
+    const context = {
+      ids: this.#options.ids,
+      signal: this.#abort.signal,
+      tools: [],
+      clock: this.#clock,
+      newId: this.#options.newId ?? newUuid,
+    }
+    const events = this.#engine(this.#turn, context)[Symbol.asyncIterator]()
+    try {
+      while (true) {
+        const step = await this.#unlessAborted(events.next())
+        if (step.done === true) return
+        this.#emit(step.value)
+      }
+    } catch (error) {
+      // Not awaited: an engine that ignores the signal must not hold the session.
+      void events.return?.().catch(() => {})
+      throw error
+    }
+  }
+
+  // One fresh promise a step: racing one long-lived abort promise would leak a callback for every event.
+  #unlessAborted<T>(step: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#abort.signal.aborted) return reject(this.#abort.signal.reason as Error) // set by cancel()
+      this.#rejectStep = reject
+      step.then(resolve, reject)
+    })
+  }
+
+  #emit(event: EngineEvent): void {
+    this.#track(event)
+    this.#show(this.#stamper.stamp(event, this.#turn))
+    if (event.type === 'phase-reached') this.#options.onSnapshot?.(this.#turn, event.phase)
+    while (this.#sinkFailures.length > 0) {
+      const message = this.#sinkFailures.shift() ?? ''
+      this.#show(this.#stamper.stamp({ type: 'log', level: 'warn', message }, this.#turn))
+    }
+  }
+
+  #show(event: InferenceEvent): void {
+    this.#turn = applyEvent(this.#turn, event)
+    this.#events.push(event)
+    this.#sinks.show(event)
+  }
+
+  #track(event: EngineEvent): void {
+    switch (event.type) {
+      case 'text-delta':
+      case 'reasoning-delta': {
+        const open = this.#open.get(event.segmentId)
+        if (open !== undefined) open.text += event.delta
+        else this.#open.set(event.segmentId, { kind: event.type === 'text-delta' ? 'text' : 'reasoning', text: event.delta })
+        return
+      }
+      case 'text-segment-finished':
+      case 'reasoning-segment-finished':
+        this.#open.delete(event.segmentId)
+        return
+      case 'provider-call-started':
+        this.#blocksBeforeCall = this.#turn.blocks.length
+        break
+      case 'attempt-discarded':
+        this.#open.clear()
+        break
+      default:
+    }
+    this.#ledger.add(event)
+  }
+
+  async #finish(durationMs: number): Promise<Turn> {
+    this.#closeSegments()
+    const terminal = () => ({ type: 'inference-finished' as const, result: this.#ledger.finished(durationMs) })
+    try {
+      await this.#options.persist?.(this.#preview(terminal().result))
+    } catch (error) {
+      this.#emit({ type: 'persist-failed', error: errorInfo(error) })
+    }
+    return this.#end('finished', terminal())
+  }
+
+  /** Ends the run for `error` and gives the error that its caller sees. */
+  #fail(error: unknown, durationMs: number): unknown {
+    const cancelled = this.#abort.signal.aborted
+    const info = errorInfo(error)
+    this.#closeSegments()
+    this.#closeCall(cancelled ? { finish_class: 'interrupted', stop_reason: 'cancelled' } : { finish_class: 'error', error: { ...info } })
+    if (cancelled) {
+      const reason = messageOf(this.#abort.signal.reason)
+      this.#end('stopped', { type: 'inference-stopped', reason, result: this.#ledger.stopped(durationMs) })
+      return this.#abort.signal.reason
+    }
+    this.#end('failed', { type: 'inference-failed', error: info, result: this.#ledger.failed(info, durationMs) })
+    return error
+  }
+
+  #end(status: InferenceStatus, terminal: Parameters<Stamper['lifecycle']>[0]): Turn {
+    this.#status = status
+    const event = this.#stamper.lifecycle(terminal)
+    this.#turn = applyEvent(this.#turn, event)
+    this.#options.onEnd?.(this.#turn)
+    this.#options.onSnapshot?.(this.#turn, 'final')
+    this.#events.push(event)
+    this.#sinks.show(event)
+    return this.#turn
+  }
+
+  // Text that was shown is kept, marked as cut off.
+  #closeSegments(): void {
+    for (const [segmentId, { kind, text }] of this.#open) {
+      if (text === '') continue
+      if (kind === 'text') {
+        const block = partialKey.set(assistantText(text), true)
+        this.#emit({ type: 'text-segment-finished', segmentId, block, partial: true })
+      } else {
+        const block = partialKey.set(reasoning({ text }), true)
+        this.#emit({ type: 'reasoning-segment-finished', segmentId, block, partial: true })
+      }
+    }
+    this.#open.clear()
+  }
+
+  #closeCall(result: InferenceResult): void {
+    if (!this.#stamper.isCallOpen) return
+    const usage = this.#ledger.openUsage
+    this.#emit({
+      type: 'provider-call-finished',
+      finishClass: result.finish_class,
+      result: usage === undefined ? result : { ...result, usage },
+      blocks: this.#turn.blocks.length - this.#blocksBeforeCall,
+    })
+  }
+
+  #preview(result: InferenceResult): Turn {
+    return applyEvent(this.#turn, { type: 'inference-finished', ordinal: 0, at: '', ...this.#options.ids, result })
+  }
+}
+
+/** Runs `engine` on `input`. The run begins after the caller has the handle. */
+export function run(engine: Engine, input: Turn, options: RunOptions): Inference {
+  return new Inference(engine, input, options)
+}
+
+function withIds(turn: Turn, ids: InferenceScope): Turn {
+  return inferenceIdKey.set(sessionIdKey.set({ ...turn, id: ids.turnId }, ids.sessionId), ids.inferenceId)
+}
+
+/** An error as an event tells it; what is not ours has the code INTERNAL. */
+export function errorInfo(error: unknown): ErrorInfo {
+  return { code: isGeppettoError(error) ? error.code : 'INTERNAL', message: messageOf(error) }
+}
+
+function counter(): () => number {
+  let count = 0
+  return () => {
+    count += 1
+    return count
+  }
+}
