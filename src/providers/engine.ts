@@ -110,6 +110,7 @@ class Reply {
   readonly #text = new TextDecoder()
   readonly #started: number
   #events: EngineEvent[] = []
+  #ended = false
   #parseError: ParseError | undefined
   #requestId: string | undefined
   #seen = { blocks: 0, text: false, reasoning: false, toolCalls: 0, output: false }
@@ -171,8 +172,8 @@ class Reply {
 
   end(): readonly EngineEvent[] {
     this.#events = []
-    this.#parser.feed(this.#text.decode())
-    this.#parser.reset({ consume: true }) // a last message without its blank line
+    this.#ended = true
+    this.#parser.feed(`${this.#text.decode()}\n\n`) // a last message may lack its blank line
     this.#checkSize()
     this.outcome = this.#decoder.finish(this.#emit)
     return this.#events
@@ -228,8 +229,8 @@ class Reply {
     if (data.startsWith('[DONE]')) return this.#decoder.done?.()
     const message = tryParseJson(data)
     if (isJsonObject(message)) return this.#decoder.push(message, this.#emit)
-    // Some gateways send their keep-alive comments as data.
-    if (data.trim() === '' || data.startsWith(':') || message !== undefined) return
+    // Some gateways send their keep-alive comments as data; and a message that the end cut in two is part of a cut stream.
+    if (data.trim() === '' || data.startsWith(':') || message !== undefined || this.#ended) return
     const provider = this.#protocol.name
     throw new ProviderError(
       'PROVIDER_PROTOCOL',

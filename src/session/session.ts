@@ -111,7 +111,7 @@ export class Session {
     const { engine, sinks, persist, onSnapshot, clock } = this.#options
     const inference = run(engine, input, {
       ids: { sessionId: this.id, inferenceId: this.#newId(), turnId: input.id },
-      nextOrdinal: () => (this.#ordinal += 1),
+      nextOrdinal: () => this.#nextOrdinal(),
       newId: this.#newId,
       // Frees the session before the result is known, so that a caller who waits can start the next one at once.
       onEnd: (turn) => {
@@ -135,6 +135,11 @@ export class Session {
       throw new GeppettoError('SESSION_NOT_ACTIVE', `session has no active inference: session ${this.id} is idle.`)
     }
     this.#active.cancel(reason)
+  }
+
+  #nextOrdinal(): number {
+    this.#ordinal += 1
+    return this.#ordinal
   }
 
   #requireIdle(): void {
