@@ -1,8 +1,8 @@
-import { GeppettoError } from '../errors.ts'
+import { GeppettoError, messageOf } from '../errors.ts'
 import { findNonJson, isJsonObject, type JsonObject } from '../json.ts'
 import type { Block, BlockKind, ImagePart } from './block.ts'
 import { blockKinds } from './block.ts'
-import { imageSource, toBase64 } from './image.ts'
+import { imageSource } from './image.ts'
 import { sessionIdKey } from './keys.ts'
 import type { Turn } from './turn.ts'
 
@@ -49,7 +49,7 @@ export function decodeBlock(value: unknown, path = '$', note: Note = ignore): Bl
     kind,
     ...(id !== undefined && { id }),
     ...(role !== undefined && { role }),
-    payload: decodePayload(kind, record(value['payload'], `${path}.payload`), `${path}.payload`),
+    payload: decodePayload(kind, record(value['payload'], `${path}.payload`), `${path}.payload`, note),
     ...(metadata !== undefined && { metadata }),
     ...(kind === 'other' && rawKind !== '' && rawKind !== 'other' && { rawKind }),
   } as Block // decodePayload has checked the fields that this kind needs
@@ -64,7 +64,7 @@ function kindOf(rawKind: string): BlockKind {
   return kinds.has(kind) ? (kind as BlockKind) : 'other' // the set holds exactly the kinds
 }
 
-function decodePayload(kind: BlockKind, payload: JsonObject, path: string): object {
+function decodePayload(kind: BlockKind, payload: JsonObject, path: string, note: Note): object {
   switch (kind) {
     case 'system':
     case 'llm_text':
@@ -73,7 +73,7 @@ function decodePayload(kind: BlockKind, payload: JsonObject, path: string): obje
       return {
         ...payload,
         text: optionalText(payload['text'], `${path}.text`) ?? '',
-        ...(payload['images'] !== undefined && { images: decodeImages(payload['images'], `${path}.images`) }),
+        ...(payload['images'] !== undefined && { images: decodeImages(payload['images'], `${path}.images`, note) }),
       }
     case 'reasoning':
       for (const field of ['text', 'encrypted_content', 'signature', 'item_id']) optionalText(payload[field], `${path}.${field}`)
@@ -93,12 +93,17 @@ function decodePayload(kind: BlockKind, payload: JsonObject, path: string): obje
   }
 }
 
-function decodeImages(value: unknown, path: string): readonly ImagePart[] {
+// An image that cannot be sent is no reason to lose the turn: sending it fails, reading it does not.
+function decodeImages(value: unknown, path: string, note: Note): readonly ImagePart[] {
   if (!Array.isArray(value)) throw invalid(path, 'images must be a list')
   return value.map((image: unknown, index) => {
     if (!isJsonObject(image)) throw invalid(`${path}[${index}]`, 'an image is an object')
-    const part = image as unknown as ImagePart // imageSource checks it
-    imageSource(part)
+    const part = image as unknown as ImagePart // imageSource checks it, here and before it is sent
+    try {
+      imageSource(part)
+    } catch (error) {
+      note({ severity: 'warning', path: `${path}[${index}]`, message: messageOf(error) })
+    }
     return part
   })
 }
@@ -122,14 +127,6 @@ function withLegacyRunId(turn: Turn, runId: unknown, note: Note): Turn {
   const message = `run_id is the old name of the session id; write it as metadata "${sessionIdKey.id}"`
   note({ severity: 'warning', path, message })
   return sessionId === '' || Object.hasOwn(turn.metadata, sessionIdKey.id) ? turn : sessionIdKey.set(turn, sessionId)
-}
-
-/** Binary YAML scalars become base64 text, which JSON can say. */
-export function binaryAsBase64(value: unknown): unknown {
-  if (value instanceof Uint8Array) return toBase64(value)
-  if (Array.isArray(value)) return value.map(binaryAsBase64)
-  if (!isJsonObject(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, binaryAsBase64(item)]))
 }
 
 function record(value: unknown, path: string): JsonObject {
