@@ -57,6 +57,7 @@ export function providerEngine(protocol: Protocol, settings: ProviderSettings): 
     for (let continuation = 0; ; continuation += 1) {
       const request = protocol.project(turn, call, context.tools)
       const body = JSON.stringify(request.body)
+      if (continuation === 0) for (const message of request.warnings ?? []) yield { type: 'log', level: 'warn', message }
       let outcome: CallOutcome | undefined
       for (let attempt = 1; outcome === undefined; attempt += 1) {
         const reply = new Reply(protocol, settings, call, context)
@@ -76,7 +77,9 @@ export function providerEngine(protocol: Protocol, settings: ProviderSettings): 
             yield event
           }
           outcome = reply.outcome
-          yield { type: 'provider-call-finished', ...reply.conclude(outcome, continuation < maxContinuations) }
+          const finished = { type: 'provider-call-finished' as const, ...reply.conclude(outcome, continuation < maxContinuations) }
+          turn = applyEvent(turn, finished) // what goes on must see how its beginning ended
+          yield finished
         } catch (error) {
           const failure = reply.failure(error)
           const delayMs = retryDelay(failure, attempt, reply.hasOutput, settings.retry ?? {})
@@ -110,6 +113,7 @@ class Reply {
   readonly #text = new TextDecoder()
   readonly #started: number
   #events: EngineEvent[] = []
+  #silentContent = false
   #ended = false
   #parseError: ParseError | undefined
   #requestId: string | undefined
@@ -152,21 +156,27 @@ class Reply {
     const { apiKey, baseUrl, headers, network, fetch } = this.#settings
     const base = (baseUrl ?? this.#protocol.defaultBaseUrl).replace(/\/+$/, '')
     const auth = apiKey === undefined || apiKey === '' ? {} : this.#protocol.authHeaders(apiKey)
-    const reply = await postForStream(this.#protocol.name, base + request.path, { ...request.headers, ...auth, ...headers }, body, {
+    const all = { ...request.headers, ...auth, ...withLists(this.#protocol.listHeaders ?? [], request.headers ?? {}, headers ?? {}) }
+    const reply = await postForStream(this.#protocol.name, base + request.path, all, body, {
       signal: this.#watchdog.signal,
       network: network ?? {},
       ...(fetch !== undefined && { fetch }),
     })
     this.#requestId = reply.requestId
     this.#watchdog.headersArrived()
-    yield* reply.body
+    try {
+      yield* reply.body
+    } catch (error) {
+      if (this.#decoder.isAnswered !== true || this.#context.signal.aborted) throw error
+    }
   }
 
   read(chunk: Uint8Array): readonly EngineEvent[] {
     this.#events = []
+    this.#silentContent = false
     this.#parser.feed(this.#text.decode(chunk, { stream: true }))
     this.#checkSize()
-    if (this.#events.length > 0) this.#watchdog.contentArrived()
+    if (this.#events.length > 0 || this.#silentContent) this.#watchdog.contentArrived()
     return this.#events
   }
 
@@ -228,7 +238,10 @@ class Reply {
     if (this.#decoder.isComplete) return
     if (data.startsWith('[DONE]')) return this.#decoder.done?.()
     const message = tryParseJson(data)
-    if (isJsonObject(message)) return this.#decoder.push(message, this.#emit)
+    if (isJsonObject(message)) {
+      if (this.#decoder.push(message, this.#emit) === true) this.#silentContent = true
+      return
+    }
     // Some gateways send their keep-alive comments as data; and a message that the end cut in two is part of a cut stream.
     if (data.trim() === '' || data.startsWith(':') || message !== undefined || this.#ended) return
     const provider = this.#protocol.name
@@ -304,3 +317,11 @@ function retryDelay(error: unknown, attempt: number, hasOutput: boolean, policy:
   return delayMs > maxDelayMs ? undefined : delayMs
 }
 
+/** The caller's headers, where those that are lists keep what the request put on them. */
+function withLists(names: readonly string[], own: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>>) {
+  const entries = Object.entries(headers).map(([name, value]) => {
+    const needed = names.includes(name.toLowerCase()) ? own[name.toLowerCase()] : undefined
+    return needed === undefined ? [name, value] : [name.toLowerCase(), `${needed},${value}`]
+  })
+  return Object.fromEntries(entries) as Record<string, string> // pairs of texts
+}

@@ -15,6 +15,8 @@ export interface Protocol {
   readonly defaultBaseUrl: string
   /** The headers that carry the key. */
   authHeaders(apiKey: string): Readonly<Record<string, string>>
+  /** Headers that are lists: what the caller sets adds to what the request needs, and does not replace it. */
+  readonly listHeaders?: readonly string[]
   project(turn: Turn, settings: CallSettings, tools: readonly ToolSpec[]): ProviderRequest
   decoder(): StreamDecoder
 }
@@ -27,6 +29,8 @@ export interface ProviderRequest {
   readonly body: JsonObject
   /** What was changed so that the provider accepts it. */
   readonly repairs: readonly ProjectionRepair[]
+  /** Settings that the provider does not take, each with the reason. */
+  readonly warnings?: readonly string[]
 }
 
 export type Emit = (event: EngineEvent) => void
@@ -37,12 +41,20 @@ export type Emit = (event: EngineEvent) => void
  * ProviderError for an error that the stream reports; unknown wire events are counted and passed over.
  */
 export interface StreamDecoder {
-  /** Takes one decoded SSE message. Not called again once `isComplete`. */
-  push(message: JsonObject, emit: Emit): void
+  /**
+   * Takes one decoded SSE message. Not called again once `isComplete`. It may return true for content that makes no event
+   * (a server tool's input): the provider is at work, and the call is not idle.
+   */
+  push(message: JsonObject, emit: Emit): boolean | void
   /** Takes the `[DONE]` mark of those who send one. */
   done?(): void
   /** Whether the provider has said that the reply is over; what comes after it is not read. */
   readonly isComplete: boolean
+  /**
+   * Whether the provider has said how the reply ends, though its closing mark is still to come: a connection that breaks
+   * now has lost nothing.
+   */
+  readonly isAnswered?: boolean
   /**
    * The stream has ended. Emits what only the end decides and gives the outcome; undefined when the reply was cut off
    * before the provider said how it ends.
