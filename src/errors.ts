@@ -72,5 +72,10 @@ export function isGeppettoError(error: unknown, code?: ErrorCode): error is Gepp
 /** The sentence of anything that was thrown. */
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message === '' ? error.name : error.message
-  return typeof error === 'string' ? error : JSON.stringify(error) ?? String(error)
+  if (typeof error === 'string') return error
+  try {
+    return JSON.stringify(error) ?? String(error)
+  } catch {
+    return `a thrown ${typeof error} that has no text`
+  }
 }

@@ -1,9 +1,9 @@
 import type { Block } from '../turns/block.ts'
-import { applyDelta } from '../turns/delta.ts'
-import { blockResultKey, inferenceResultKey } from '../turns/keys.ts'
+import { applyDelta, turnDelta, type TurnDelta } from '../turns/delta.ts'
+import { blockResultKey, inferenceResultKey, middlewareKey } from '../turns/keys.ts'
 import { append, type Turn } from '../turns/turn.ts'
 import type { InferenceResult } from '../turns/values.ts'
-import type { EngineEvent, InferenceEvent } from './event.ts'
+import type { EngineEvent, InferenceEvent, TurnEdit } from './event.ts'
 
 /**
  * The turn after `event`. Folding a run's events over the turn that it began with gives the turn that it returned, live
@@ -18,7 +18,7 @@ export function applyEvent(turn: Turn, event: EngineEvent | InferenceEvent): Tur
     case 'tool-result-ready':
       return append(turn, event.block)
     case 'turn-edited':
-      return 'edit' in event ? event.edit(turn) : applyDelta(turn, event.delta)
+      return applyDelta(turn, 'edit' in event ? editDelta(turn, event) : event.delta)
     case 'attempt-discarded':
       return event.blocks === 0 ? turn : { ...turn, blocks: turn.blocks.slice(0, -event.blocks) }
     case 'provider-call-finished':
@@ -30,6 +30,14 @@ export function applyEvent(turn: Turn, event: EngineEvent | InferenceEvent): Tur
     default:
       return turn
   }
+}
+
+/** What a live edit changes in `turn`; a block that it made or changed, and did not only move, says by whom. */
+export function editDelta(turn: Turn, { by, edit }: TurnEdit): TurnDelta {
+  const delta = turnDelta(turn, edit(turn))
+  if (delta.add.length === 0) return delta
+  const before = new Set(turn.blocks)
+  return { ...delta, add: delta.add.map((block) => (before.has(block) ? block : middlewareKey.set(block, by))) }
 }
 
 // Each block that a call made says how that call ended, so that a later reader knows who wrote it.

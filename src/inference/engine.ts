@@ -47,9 +47,10 @@ export function stack(engine: Engine, ...middleware: readonly Middleware[]): Eng
 export function editTurn(by: string, edit: (turn: Turn) => Turn): Middleware {
   return (next) =>
     async function* (turn, context) {
-      const edited = edit(turn)
-      if (edited !== turn) yield { type: 'turn-edited', by, edit }
-      yield* next(edited, context)
+      if (edit(turn) === turn) return yield* next(turn, context)
+      const event = { type: 'turn-edited' as const, by, edit }
+      yield event
+      yield* next(applyEvent(turn, event), context)
     }
 }
 

@@ -3,6 +3,7 @@ import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
 import type { EngineEvent, ErrorInfo, InferenceEvent, InferenceScope, Phase } from '../events/event.ts'
 import { SinkGroup, type EventSink } from '../events/sink.ts'
+import { findNonJson } from '../json.ts'
 import { assistantText, reasoning } from '../turns/block.ts'
 import { inferenceIdKey, partialKey, sessionIdKey } from '../turns/keys.ts'
 import type { Turn } from '../turns/turn.ts'
@@ -10,7 +11,9 @@ import type { InferenceResult } from '../turns/values.ts'
 import type { Engine } from './engine.ts'
 import { Replay } from './replay.ts'
 import { ResultLedger } from './result.ts'
-import { Stamper } from './stamp.ts'
+import { Stamper, type LifecycleEvent } from './stamp.ts'
+
+type Terminal = Extract<LifecycleEvent, { readonly result: InferenceResult }>
 
 export type InferenceStatus = 'running' | 'finished' | 'stopped' | 'failed'
 
@@ -55,10 +58,12 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   readonly #ledger = new ResultLedger()
   /** Text of the segments that have begun and not ended, by their local id. */
   readonly #open = new Map<string, { readonly kind: 'text' | 'reasoning'; text: string }>()
-  #sinkFailures: string[] = []
+  /** What watchers of this run did wrong and nobody has heard of yet. */
+  readonly #watcherFailures: string[] = []
   #blocksBeforeCall = 0
   #turn: Turn
   #status: InferenceStatus = 'running'
+  #cancelReason = ''
   #rejectStep: ((error: Error) => void) | undefined
 
   constructor(engine: Engine, input: Turn, options: RunOptions) {
@@ -68,7 +73,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#clock = options.clock ?? systemClock
     this.input = withIds(input, options.ids)
     this.#turn = this.input
-    this.#sinks = new SinkGroup(options.sinks ?? [], (message) => this.#sinkFailures.push(message))
+    this.#sinks = new SinkGroup(options.sinks ?? [], (message) => this.#watcherFailures.push(message))
     this.#stamper = new Stamper(options.ids, this.#clock, options.newId ?? newUuid, options.nextOrdinal ?? counter())
     this.result = this.#run()
     this.result.catch(() => {}) // a caller that only reads the events must not crash on a failed run
@@ -85,8 +90,13 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   /** Stops the run; what it has produced stays. Does nothing when it has ended. */
   cancel(reason = 'cancelled'): void {
-    if (this.#status !== 'running') return
-    this.#abort.abort(new InferenceCancelledError('INFERENCE_CANCELLED', `Inference ${this.id} was cancelled: ${reason}.`, { details: { inferenceId: this.id, reason } }))
+    if (this.#status !== 'running' || this.#abort.signal.aborted) return
+    this.#cancelReason = reason
+    this.#abort.abort(
+      new InferenceCancelledError('INFERENCE_CANCELLED', `Inference ${this.id} was cancelled: ${reason}.`, {
+        details: { inferenceId: this.id, reason },
+      }),
+    )
   }
 
   [Symbol.asyncIterator](): AsyncIterator<InferenceEvent> {
@@ -122,9 +132,11 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       clock: this.#clock,
       newId: this.#options.newId ?? newUuid,
     }
+    context.signal.throwIfAborted()
     const events = this.#engine(this.#turn, context)[Symbol.asyncIterator]()
     try {
       while (true) {
+        context.signal.throwIfAborted()
         const step = await this.#unlessAborted(events.next())
         if (step.done === true) return
         this.#emit(step.value)
@@ -139,18 +151,30 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   // One fresh promise a step: racing one long-lived abort promise would leak a callback for every event.
   #unlessAborted<T>(step: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#abort.signal.aborted) return reject(this.#abort.signal.reason as Error) // set by cancel()
-      this.#rejectStep = reject
       step.then(resolve, reject)
+      if (this.#abort.signal.aborted) reject(this.#abort.signal.reason as Error) // set by cancel()
+      else this.#rejectStep = reject
     })
   }
 
   #emit(event: EngineEvent): void {
     this.#track(event)
     this.#show(this.#stamper.stamp(event, this.#turn))
-    if (event.type === 'phase-reached') this.#options.onSnapshot?.(this.#turn, event.phase)
-    while (this.#sinkFailures.length > 0) {
-      const message = this.#sinkFailures.shift() ?? ''
+    if (event.type === 'phase-reached') this.#snapshot(this.#turn, event.phase)
+    this.#reportWatchers()
+  }
+
+  #snapshot(turn: Turn, phase: Phase): void {
+    try {
+      this.#options.onSnapshot?.(turn, phase)
+    } catch (error) {
+      this.#watcherFailures.push(`the snapshot hook failed at ${phase}: ${messageOf(error)}`)
+    }
+  }
+
+  #reportWatchers(): void {
+    while (this.#watcherFailures.length > 0) {
+      const message = this.#watcherFailures.shift() ?? ''
       this.#show(this.#stamper.stamp({ type: 'log', level: 'warn', message }, this.#turn))
     }
   }
@@ -162,6 +186,8 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   }
 
   #track(event: EngineEvent): void {
+    // The call that an event opens, with or without saying so, begins where the turn ends now.
+    if (!this.#stamper.isCallOpen) this.#blocksBeforeCall = this.#turn.blocks.length
     switch (event.type) {
       case 'text-delta':
       case 'reasoning-delta': {
@@ -177,6 +203,9 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       case 'provider-call-started':
         this.#blocksBeforeCall = this.#turn.blocks.length
         break
+      case 'provider-call-finished':
+        requireJson(event.result)
+        break
       case 'attempt-discarded':
         this.#open.clear()
         break
@@ -187,9 +216,11 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   async #finish(durationMs: number): Promise<Turn> {
     this.#closeSegments()
+    this.#abort.signal.throwIfAborted() // a sink may have cancelled just now
     const terminal = () => ({ type: 'inference-finished' as const, result: this.#ledger.finished(durationMs) })
     try {
-      await this.#options.persist?.(this.#preview(terminal().result))
+      // A cancel ends the wait for a store that hangs; the inference is finished all the same.
+      await this.#unlessAborted(Promise.resolve(this.#options.persist?.(this.#preview(terminal().result))))
     } catch (error) {
       this.#emit({ type: 'persist-failed', error: errorInfo(error) })
     }
@@ -203,20 +234,21 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#closeSegments()
     this.#closeCall(cancelled ? { finish_class: 'interrupted', stop_reason: 'cancelled' } : { finish_class: 'error', error: { ...info } })
     if (cancelled) {
-      const reason = messageOf(this.#abort.signal.reason)
-      this.#end('stopped', { type: 'inference-stopped', reason, result: this.#ledger.stopped(durationMs) })
+      const result = this.#ledger.stopped(durationMs)
+      this.#end('stopped', { type: 'inference-stopped', reason: this.#cancelReason, result })
       return this.#abort.signal.reason
     }
     this.#end('failed', { type: 'inference-failed', error: info, result: this.#ledger.failed(info, durationMs) })
     return error
   }
 
-  #end(status: InferenceStatus, terminal: Parameters<Stamper['lifecycle']>[0]): Turn {
-    this.#status = status
+  #end(status: InferenceStatus, terminal: Terminal): Turn {
+    this.#snapshot(this.#preview(terminal.result), 'final')
+    this.#reportWatchers()
     const event = this.#stamper.lifecycle(terminal)
+    this.#status = status
     this.#turn = applyEvent(this.#turn, event)
     this.#options.onEnd?.(this.#turn)
-    this.#options.onSnapshot?.(this.#turn, 'final')
     this.#events.push(event)
     this.#sinks.show(event)
     return this.#turn
@@ -244,7 +276,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       type: 'provider-call-finished',
       finishClass: result.finish_class,
       result: usage === undefined ? result : { ...result, usage },
-      blocks: this.#turn.blocks.length - this.#blocksBeforeCall,
+      blocks: Math.max(this.#turn.blocks.length - this.#blocksBeforeCall, 0),
     })
   }
 
@@ -260,6 +292,13 @@ export function run(engine: Engine, input: Turn, options: RunOptions): Inference
 
 function withIds(turn: Turn, ids: InferenceScope): Turn {
   return inferenceIdKey.set(sessionIdKey.set({ ...turn, id: ids.turnId }, ids.sessionId), ids.inferenceId)
+}
+
+// Checked before the event takes its place in the log, for what JSON cannot say cannot be a fact there.
+function requireJson(result: InferenceResult): void {
+  const path = findNonJson(result)
+  if (path === undefined) return
+  throw new GeppettoError('EVENT_INVALID', `The engine gave a result that is not JSON at ${path}.`, { details: { path } })
 }
 
 /** An error as an event tells it; what is not ours has the code INTERNAL. */

@@ -1,11 +1,10 @@
 import type { Clock, NewId } from '../clock.ts'
+import { editDelta } from '../events/apply.ts'
 import type { EngineEvent, InferenceEvent, InferenceScope, LifecycleFields } from '../events/event.ts'
 import type { Block } from '../turns/block.ts'
-import { turnDelta } from '../turns/delta.ts'
-import { middlewareKey } from '../turns/keys.ts'
 import type { Turn } from '../turns/turn.ts'
 
-type LifecycleEvent = { [T in keyof LifecycleFields]: { readonly type: T } & LifecycleFields[T] }[keyof LifecycleFields]
+export type LifecycleEvent = { [T in keyof LifecycleFields]: { readonly type: T } & LifecycleFields[T] }[keyof LifecycleFields]
 
 interface OpenCall {
   readonly providerCallId: string
@@ -87,8 +86,8 @@ export class Stamper {
       case 'tool-call-finished':
         return { ...event, ...this.#envelope(), ...this.#toolScope(event.toolCallId) }
       case 'turn-edited': {
-        const delta = turnDelta(turn, event.edit(turn))
-        const add = delta.add.map((block) => middlewareKey.set(withId(block, this.#newId()), event.by))
+        const delta = editDelta(turn, event)
+        const add = delta.add.map((block) => withId(block, this.#newId()))
         return { type: event.type, ...this.#envelope(), ...this.#ids, by: event.by, delta: { ...delta, add } }
       }
       case 'phase-reached':

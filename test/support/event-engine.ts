@@ -37,7 +37,7 @@ export function eventEngine(...calls: readonly (readonly EngineStep[])[]): Event
 }
 
 /** Waits until the run is cancelled, as an engine that waits for its provider does. */
-export function untilAborted({ signal }: InferenceContext): Promise<never> {
+export function untilAborted({ signal }: { readonly signal: AbortSignal }): Promise<never> {
   return new Promise((_resolve, reject) => {
     const abort = () => reject(signal.reason as Error) // whatever the run aborted with
     if (signal.aborted) abort()

@@ -1,0 +1,32 @@
+// Inference: what an engine is, what runs one, and the tools that a model may call on the way.
+export { calculator, currentTime } from './builtin-tools.ts'
+export {
+  editTurn,
+  stack,
+  viewTurn,
+  watchTurn,
+  type Engine,
+  type InferenceContext,
+  type Middleware,
+  type ToolInputSchema,
+  type ToolSpec,
+} from './engine.ts'
+export {
+  Inference,
+  InferenceCancelledError,
+  run,
+  type InferenceStatus,
+  type RunOptions,
+} from './run.ts'
+export { addUsage, costOf, finishClass, isTruncated, type ModelCost } from './result.ts'
+export {
+  StepController,
+  type StepControllerOptions,
+  type StepPause,
+  type StepPhase,
+  type StepScope,
+} from './steps.ts'
+export { type RetryOptions } from './tool-execution.ts'
+export { type ToolLoopOptions } from './tool-loop-options.ts'
+export { toolLoop } from './tool-loop.ts'
+export { defineTool, jsonSchemaInput, toolParameters, type Tool, type ToolContext } from './tool.ts'

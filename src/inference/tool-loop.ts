@@ -1,0 +1,135 @@
+import { GeppettoError } from '../errors.ts'
+import { applyEvent } from '../events/apply.ts'
+import type { EngineEvent, TurnEdit } from '../events/event.ts'
+import { jsonEqual } from '../json.ts'
+import type { ToolCallBlock } from '../turns/block.ts'
+import { toolConfigKey, toolDefinitionsKey } from '../turns/keys.ts'
+import type { Turn } from '../turns/turn.ts'
+import type { FinishClass, ToolConfig } from '../turns/values.ts'
+import type { Engine, InferenceContext } from './engine.ts'
+import type { StepPhase } from './steps.ts'
+import { executeToolCalls } from './tool-batch.ts'
+import { readToolLoop, type Loop, type ToolLoopOptions } from './tool-loop-options.ts'
+import type { Tool } from './tool.ts'
+
+/**
+ * Calls the model and the tools that it asks for, until it asks for none. Only calls that this run's model made are
+ * executed: a call that an earlier run left unanswered stays so. A reply that was refused, cut or broken off runs no
+ * tool. Throws LOOP_LIMIT when `maxIterations` model calls were not enough; TOOL_INVALID and SETTINGS_INVALID, at once,
+ * for tools and options that cannot work.
+ */
+export function toolLoop(engine: Engine, tools: readonly Tool[], options: ToolLoopOptions = {}): Engine {
+  const loop = readToolLoop(tools, options)
+  return async function* (input, context) {
+    const offering = { ...context, tools: loop.offered }
+    let turn = input
+    for (let iteration = 0; iteration < loop.maxIterations; iteration += 1) {
+      const offer = offerTools(turn, loop, iteration)
+      if (offer !== undefined) {
+        turn = applyEvent(turn, offer)
+        yield offer
+      }
+      yield { type: 'phase-reached', phase: 'pre_inference', iteration }
+      const reply = new Reply()
+      for await (const event of engine(turn, offering)) {
+        turn = applyEvent(turn, event)
+        reply.add(event)
+        yield event
+      }
+      yield { type: 'phase-reached', phase: 'post_inference', iteration }
+      const calls = reply.pendingCalls
+      if (calls.length === 0) return
+      yield* pause(loop, context, 'after_inference', 'Review next action', calls.length)
+      let failed: ToolResult | undefined
+      for await (const event of executeToolCalls(calls, loop, context)) {
+        turn = applyEvent(turn, event)
+        if (event.type === 'tool-result-ready' && event.status === 'error') failed ??= event
+        yield event
+      }
+      if (loop.stopOnError && failed !== undefined) throw toolFailed(failed)
+      yield { type: 'phase-reached', phase: 'post_tools', iteration }
+      yield* pause(loop, context, 'after_tools', 'Review tool results')
+    }
+    throw limitReached(loop.maxIterations)
+  }
+}
+
+type ToolResult = Extract<EngineEvent, { type: 'tool-result-ready' }>
+
+const endsWithoutTools: ReadonlySet<FinishClass> = new Set(['refusal', 'error', 'interrupted'])
+
+/** What one iteration's events ask for. An engine that answers a call itself leaves nothing to do for it. */
+class Reply {
+  readonly #pending = new Map<string, ToolCallBlock>()
+  #finishClass: FinishClass | undefined
+
+  add(event: EngineEvent): void {
+    switch (event.type) {
+      case 'tool-call-requested':
+        if (!this.#pending.has(event.toolCallId)) this.#pending.set(event.toolCallId, event.block)
+        return
+      case 'tool-result-ready':
+        this.#pending.delete(event.toolCallId)
+        return
+      case 'attempt-discarded':
+        this.#pending.clear()
+        return
+      case 'provider-call-finished':
+        this.#finishClass = event.finishClass
+        return
+      default:
+    }
+  }
+
+  get pendingCalls(): readonly ToolCallBlock[] {
+    if (this.#finishClass !== undefined && endsWithoutTools.has(this.#finishClass)) return []
+    return [...this.#pending.values()]
+  }
+}
+
+// What is offered is written into the turn, for the engine to read its settings and for people to see; what runs is
+// always the live tool.
+function offerTools(turn: Turn, { config, definitions }: Loop, iteration: number): TurnEdit | undefined {
+  const relaxed = iteration > 0 && config.tool_choice === 'required'
+  const current: ToolConfig = relaxed ? { ...config, tool_choice: 'auto' } : config
+  const isWritten =
+    jsonEqual(turn.data[toolConfigKey.id], current) && jsonEqual(turn.data[toolDefinitionsKey.id], definitions)
+  if (isWritten) return undefined
+  return {
+    type: 'turn-edited',
+    by: 'tool-loop',
+    edit: (edited) => toolDefinitionsKey.set(toolConfigKey.set(edited, current), definitions),
+  }
+}
+
+async function* pause(
+  { steps }: Loop,
+  { ids, signal }: InferenceContext,
+  phase: StepPhase,
+  summary: string,
+  pendingTools?: number,
+): AsyncIterable<EngineEvent> {
+  const extra = pendingTools === undefined ? {} : { pending_tools: pendingTools }
+  const step = steps?.pause({ sessionId: ids.sessionId, phase, summary, extra })
+  if (steps === undefined || step === undefined) return
+  const { pauseId, deadlineMs } = step
+  try {
+    yield { type: 'debugger.pause', pauseId, phase, summary, deadlineMs, extra: step.extra }
+    await steps.wait(pauseId, signal)
+  } finally {
+    steps.continue(pauseId) // a reader that stops at the event leaves no pause behind
+  }
+}
+
+function toolFailed({ toolName, toolCallId, block }: ToolResult): GeppettoError {
+  const message = `Tool ${toolName} failed in call ${toolCallId}: ${block.payload.error}. The run ends, as onError: 'abort' asks.`
+  return new GeppettoError('TOOL_FAILED', message, { details: { toolName, toolCallId } })
+}
+
+function limitReached(maxIterations: number): GeppettoError {
+  return new GeppettoError(
+    'LOOP_LIMIT',
+    `The model still asks for tools: max iterations (${maxIterations}) reached. The results so far are in the turn; prompt again to go on, or raise maxIterations.`,
+    { details: { maxIterations } },
+  )
+}
