@@ -1,4 +1,18 @@
-import { Composer, CST, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser, type Document, type Node, type Pair, type Scalar } from 'yaml'
+import {
+  Composer,
+  CST,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  Parser,
+  type Document,
+  type Node,
+  type Pair,
+  type Scalar,
+} from 'yaml'
 import { GeppettoError, isGeppettoError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { toBase64 } from './image.ts'
@@ -152,7 +166,8 @@ class YamlReader {
   // An anchor is known once its value is complete: an alias inside of it finds nothing.
   #alias(name: string, node: Node): unknown {
     const anchored = this.#anchors.get(name)
-    if (anchored === undefined) throw this.#invalid(`The alias *${name} is inside of what it names, or names nothing`, node)
+    if (anchored === undefined)
+      throw this.#invalid(`The alias *${name} is inside of what it names, or names nothing`, node)
     this.#length += anchored.length
     this.#copied += anchored.length
     if (this.#copied > documentLimits.maxLength) throw tooLarge('its YAML aliases make too much of it')
@@ -183,7 +198,10 @@ function invalidYaml(problem: string, lines: LineCounter, offset: number): Geppe
 
 function inexact(number: string): GeppettoError {
   const shown = number.length > 60 ? `${number.slice(0, 60)}…` : number
-  return new GeppettoError('TURN_INVALID', `The turn holds a number that cannot be kept exactly (${shown}); write it as text.`)
+  return new GeppettoError(
+    'TURN_INVALID',
+    `The turn holds a number that cannot be kept exactly (${shown}); write it as text.`,
+  )
 }
 
 function tooDeep(): GeppettoError {

@@ -8,7 +8,7 @@ import { pendingToolCalls } from './tool-calls.ts'
 import type { Turn } from './turn.ts'
 
 // Text that YAML 1.1 would read as something else (no, 2024-01-01) is quoted: Python and Go read these files too.
-const yamlStyle = { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: 'literal', compat: 'yaml-1.1' } as const
+export const yamlStyle = { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: 'literal', compat: 'yaml-1.1' } as const
 
 /** The turn as YAML. Equal turns give equal text. */
 export function turnToYaml(turn: Turn): string {

@@ -9,12 +9,66 @@ import { finishClasses, type InferenceResult, type Usage } from '../../src/turns
 // Values of the core types with everything in them that has ever broken a codec: words that YAML reads as something
 // else, keys that JavaScript treats specially, text that UTF-8 cannot say, numbers at the edge of a double.
 
-const trapWords = ['', 'no', 'on', 'y', 'null', '~', 'true', '2024-01-01', '2024-01-01T10:00:00Z', '012', '0x1f', '1_000', '1e400']
+const trapWords = [
+  '',
+  'no',
+  'on',
+  'y',
+  'null',
+  '~',
+  'true',
+  '2024-01-01',
+  '2024-01-01T10:00:00Z',
+  '012',
+  '0x1f',
+  '1_000',
+  '1e400',
+]
 const trapText = [
   ...trapWords,
-  '<<', '*a', '&a', '!!js/function', '- a', 'a: b', '# c', '---', '...', '{', '[', '"', "'", '%TAG', '@', '`', '|', '>',
-  ' lead', 'trail ', '\ttab', 'two\n\nlines\n', '\r', '\r\n', '\n', ' \n ', '\u0000', '\u001b[31m', '\u007f', '\u0085', '\u2028',
-  '\ufeff', '\ufffe', '\ud800', 'a\udc00', '\udc00\ud800', '😀', '9007199254740993', '.inf', '.nan', '0b1', '1:30', '=',
+  '<<',
+  '*a',
+  '&a',
+  '!!js/function',
+  '- a',
+  'a: b',
+  '# c',
+  '---',
+  '...',
+  '{',
+  '[',
+  '"',
+  "'",
+  '%TAG',
+  '@',
+  '`',
+  '|',
+  '>',
+  ' lead',
+  'trail ',
+  '\ttab',
+  'two\n\nlines\n',
+  '\r',
+  '\r\n',
+  '\n',
+  ' \n ',
+  '\u0000',
+  '\u001b[31m',
+  '\u007f',
+  '\u0085',
+  '\u2028',
+  '\ufeff',
+  '\ufffe',
+  '\ud800',
+  'a\udc00',
+  '\udc00\ud800',
+  '😀',
+  '9007199254740993',
+  '.inf',
+  '.nan',
+  '0b1',
+  '1:30',
+  '=',
 ]
 const trapKeys = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', '<<', ...trapWords]
 
@@ -25,11 +79,13 @@ export const text: fc.Arbitrary<string> = fc.oneof(
   fc.array(fc.constantFrom(...trapText), { maxLength: 4 }).map((parts) => parts.join('')),
 )
 const key = fc.oneof(fc.constantFrom(...trapKeys), fc.string({ maxLength: 6 }))
-const number = fc.oneof(
-  fc.integer(),
-  fc.double({ noNaN: true, noDefaultInfinity: true }),
-  fc.constantFrom(2 ** 53, 2 ** 60, 2 ** 66, 1e20, 1e21, 5e-324, -1.5e300),
-).map((value) => (value === 0 ? 0 : value)) // JSON has no -0
+const number = fc
+  .oneof(
+    fc.integer(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom(2 ** 53, 2 ** 60, 2 ** 66, 1e20, 1e21, 5e-324, -1.5e300),
+  )
+  .map((value) => (value === 0 ? 0 : value)) // JSON has no -0
 
 export const json: fc.Arbitrary<Json> = fc.letrec<{ value: Json }>((tie) => ({
   value: fc.oneof(
@@ -49,7 +105,10 @@ function recordOf(value: fc.Arbitrary<Json>): fc.Arbitrary<JsonObject> {
 
 const someText = fc.string({ minLength: 1, maxLength: 12 })
 /** An id: never empty. */
-export const id: fc.Arbitrary<string> = fc.oneof(fc.uuid(), fc.constantFrom('a', 'call_1', 'constructor', '__proto__', 'no', '12', 'é'))
+export const id: fc.Arbitrary<string> = fc.oneof(
+  fc.uuid(),
+  fc.constantFrom('a', 'call_1', 'constructor', '__proto__', 'no', '12', 'é'),
+)
 
 function optional<T extends object>(record: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<Partial<T>> {
   return fc.record(record, { requiredKeys: [] }) as fc.Arbitrary<Partial<T>> // fc types the absent keys as `undefined`
@@ -87,7 +146,11 @@ const payloads: { readonly [K in BlockKind]: fc.Arbitrary<Extract<Block, { kind:
   ),
   tool_call: withUnknown(fc.record({ id, name: someText, args: fc.oneof(jsonObject, text) })),
   tool_use: withUnknown(
-    fc.oneof(fc.record({ id, result: json }), fc.record({ id, error: text }), fc.record({ id, result: json, error: text })),
+    fc.oneof(
+      fc.record({ id, result: json }),
+      fc.record({ id, error: text }),
+      fc.record({ id, result: json, error: text }),
+    ),
   ),
   other: jsonObject,
 }
@@ -95,10 +158,7 @@ const payloads: { readonly [K in BlockKind]: fc.Arbitrary<Extract<Block, { kind:
 const roles: { readonly [K in BlockKind]?: string } = { system: 'system', user: 'user', llm_text: 'assistant' }
 const unknownKind = fc.constantFrom('thinking_budget', 'constructor', '__proto__', 'Widget', 'video')
 const unknownFields = fc.dictionary(fc.constantFrom('order', 'x-new', 'constructor', 'version'), json, { maxKeys: 2 })
-const metadata = fc.oneof(
-  jsonObject,
-  fc.record({ 'geppetto.middleware@v1': someText, 'app.score@v2': number }),
-)
+const metadata = fc.oneof(jsonObject, fc.record({ 'geppetto.middleware@v1': someText, 'app.score@v2': number }))
 
 /** A block of one kind in its normal form: what is stored of it decodes to the same value. */
 export function blockOf<K extends BlockKind>(kind: K): fc.Arbitrary<Extract<Block, { kind: K }>> {
@@ -140,7 +200,12 @@ export const turn: fc.Arbitrary<Turn> = fc
 
 /** A turn and one that an edit made of it: some blocks kept, some dropped, some new, bags changed or not. */
 export const editedTurn: fc.Arbitrary<readonly [Turn, Turn]> = fc
-  .tuple(turn, fc.array(fc.tuple(fc.boolean(), fc.array(block, { maxLength: 2 }))), fc.option(jsonObject), fc.option(jsonObject))
+  .tuple(
+    turn,
+    fc.array(fc.tuple(fc.boolean(), fc.array(block, { maxLength: 2 }))),
+    fc.option(jsonObject),
+    fc.option(jsonObject),
+  )
   .map(([base, steps, metadata, data]) => {
     const kept = base.blocks.flatMap((own, index) => {
       const [keep = true, added = []] = steps[index] ?? []
@@ -150,7 +215,9 @@ export const editedTurn: fc.Arbitrary<readonly [Turn, Turn]> = fc
   })
 
 function dropEmpty<T extends object>(fields: T): Partial<T> {
-  const filled = Object.entries(fields).filter(([, value]) => value !== undefined && Object.keys(value as object).length > 0)
+  const filled = Object.entries(fields).filter(
+    ([, value]) => value !== undefined && Object.keys(value as object).length > 0,
+  )
   return Object.fromEntries(filled) as Partial<T> // entries of `fields` itself
 }
 
@@ -189,7 +256,17 @@ const scopes = {
   tool: fc.oneof(fc.record({ ...inferenceIds, toolCallId: id }), fc.record({ ...callIds, toolCallId: id })),
 }
 
-type Ids = 'type' | 'ordinal' | 'at' | 'sessionId' | 'inferenceId' | 'turnId' | 'providerCallId' | 'attempt' | 'segmentId' | 'toolCallId'
+type Ids =
+  | 'type'
+  | 'ordinal'
+  | 'at'
+  | 'sessionId'
+  | 'inferenceId'
+  | 'turnId'
+  | 'providerCallId'
+  | 'attempt'
+  | 'segmentId'
+  | 'toolCallId'
 type FieldsOf<T extends InferenceEventType> = Omit<EventOf<T>, Ids>
 type Fields = { readonly [T in InferenceEventType]: readonly [keyof typeof scopes, fc.Arbitrary<FieldsOf<T>>] }
 
@@ -210,13 +287,20 @@ const eventFields: Fields = {
   'inference-interrupted': ['inference', fc.record({ reason: text })],
   'phase-reached': [
     'inference',
-    fc.record({ phase: fc.constantFrom('pre_inference' as const, 'post_inference' as const, 'post_tools' as const), iteration: fc.nat() }),
+    fc.record({
+      phase: fc.constantFrom('pre_inference' as const, 'post_inference' as const, 'post_tools' as const),
+      iteration: fc.nat(),
+    }),
   ],
   'persist-failed': ['inference', fc.record({ error: errorInfo })],
   log: [
     'inference',
     fc.record(
-      { level: fc.constantFrom('debug' as const, 'info' as const, 'warn' as const, 'error' as const), message: text, fields: jsonObject },
+      {
+        level: fc.constantFrom('debug' as const, 'info' as const, 'warn' as const, 'error' as const),
+        message: text,
+        fields: jsonObject,
+      },
       { requiredKeys: ['level', 'message'] },
     ),
   ],
@@ -236,7 +320,10 @@ const eventFields: Fields = {
     'call',
     fc.record({ repairs: fc.array(fc.record({ repair: someText, block: fc.nat(), detail: text }), { maxLength: 3 }) }),
   ],
-  'provider-call-metadata-updated': ['call', optional({ responseId: someText, model: someText, stopReason: someText, usage })],
+  'provider-call-metadata-updated': [
+    'call',
+    optional({ responseId: someText, model: someText, stopReason: someText, usage }),
+  ],
   'provider-call-finished': [
     'call',
     fc.record({ finishClass: fc.constantFrom(...finishClasses), result: inferenceResult, blocks: fc.nat() }),
@@ -282,17 +369,26 @@ const eventFields: Fields = {
   'image-generation-partial-image': ['call', optional({ itemId: someText, partialImageBase64: base64 })],
   'tool-search-results': [
     'call',
-    fc.record({ tool: someText, itemId: someText, results: fc.array(json, { maxLength: 3 }) }, { requiredKeys: ['tool', 'results'] }),
+    fc.record(
+      { tool: someText, itemId: someText, results: fc.array(json, { maxLength: 3 }) },
+      { requiredKeys: ['tool', 'results'] },
+    ),
   ],
   'text-segment-started': ['segment', none],
   'text-delta': ['segment', segmentDelta],
-  'text-segment-finished': ['segment', fc.record({ block: blockOf('llm_text'), ...finished }, { requiredKeys: ['block'] })],
+  'text-segment-finished': [
+    'segment',
+    fc.record({ block: blockOf('llm_text'), ...finished }, { requiredKeys: ['block'] }),
+  ],
   'reasoning-segment-started': [
     'segment',
     optional({ source: fc.constantFrom('provider' as const, 'thinking' as const, 'summary' as const) }),
   ],
   'reasoning-delta': ['segment', segmentDelta],
-  'reasoning-segment-finished': ['segment', fc.record({ block: blockOf('reasoning'), ...finished }, { requiredKeys: ['block'] })],
+  'reasoning-segment-finished': [
+    'segment',
+    fc.record({ block: blockOf('reasoning'), ...finished }, { requiredKeys: ['block'] }),
+  ],
   'tool-call-started': ['tool', fc.record({ toolName })],
   'tool-call-arguments-delta': ['tool', segmentDelta],
   'tool-call-requested': ['tool', fc.record({ block: blockOf('tool_call') })],
@@ -319,7 +415,12 @@ export const event: fc.Arbitrary<InferenceEvent> = fc.constantFrom(...eventTypes
 /** An event of a version that does not exist yet. */
 export const unknownEvent: fc.Arbitrary<UnknownEvent> = fc
   .record(
-    { ...segmentIds, toolCallId: id, rawType: fc.constantFrom('hologram-started', 'constructor', '__proto__', 'unknown'), fields: jsonObject },
+    {
+      ...segmentIds,
+      toolCallId: id,
+      rawType: fc.constantFrom('hologram-started', 'constructor', '__proto__', 'unknown'),
+      fields: jsonObject,
+    },
     { requiredKeys: ['ordinal', 'at', 'rawType', 'fields'] },
   )
   .map((fields) => ({ type: 'unknown' as const, ...fields }) as UnknownEvent) // fc types the absent ids as `undefined`

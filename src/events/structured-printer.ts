@@ -1,0 +1,39 @@
+import { stringify } from 'yaml'
+import type { JsonObject } from '../json.ts'
+import { yamlStyle } from '../turns/document.ts'
+import { encodeEvent } from './codec.ts'
+import type { InferenceEvent } from './event.ts'
+import type { EventSink } from './sink.ts'
+
+export interface StructuredPrinterOptions {
+  /** Whether ordinal, time and ids are printed too. Default true. */
+  readonly ids?: boolean
+}
+
+/** Prints each event as one line of JSON. */
+export function jsonPrinter(write: (text: string) => void, options: StructuredPrinterOptions = {}): EventSink {
+  return (event) => write(`${JSON.stringify(shown(event, options))}\n`)
+}
+
+/** Prints each event as a YAML document. */
+export function yamlPrinter(write: (text: string) => void, options: StructuredPrinterOptions = {}): EventSink {
+  return (event) => write(`---\n${stringify(shown(event, options), yamlStyle)}`)
+}
+
+function shown(event: InferenceEvent, options: StructuredPrinterOptions): JsonObject {
+  const stored = encodeEvent(event)
+  if (options.ids !== false) return stored
+  const {
+    ordinal,
+    at,
+    session_id,
+    inference_id,
+    turn_id,
+    provider_call_id,
+    attempt,
+    segment_id,
+    tool_call_id,
+    ...own
+  } = stored
+  return own
+}
