@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest'
+import { eventEngine, testIds, textReply, toolReply } from '../../test/support/event-engine.ts'
+import { FakeClock, settle } from '../../test/support/fake-clock.ts'
+import { answersOf, echo, startRun, typesOf } from '../../test/support/runs.ts'
+import { collect, countingIds } from '../../test/support/values.ts'
+import { StepController, type StepPause } from './steps.ts'
+import { toolLoop } from './tool-loop.ts'
+
+const step = { sessionId: 'session-1', phase: 'after_tools', summary: 'Look' } as const
+const never = new AbortController().signal
+
+function controller() {
+  const clock = new FakeClock()
+  const steps = new StepController({ clock, newId: countingIds('pause') })
+  return { clock, steps }
+}
+
+function enabled() {
+  const { clock, steps } = controller()
+  steps.enable({ sessionId: 'session-1' })
+  const pause = steps.pause(step) as StepPause // the session is enabled
+  return { clock, steps, pause }
+}
+
+/** Whether `waiting` has ended, and how. */
+async function stateOf(waiting: Promise<void>): Promise<unknown> {
+  return Promise.race([waiting.then(() => 'resolved', (error: unknown) => error), settle().then(() => 'waiting')])
+}
+
+describe('a pause', () => {
+  test('is there only for a session that is enabled', () => {
+    const { steps } = controller()
+    steps.enable({ sessionId: 'session-2' })
+    expect(steps.pause(step)).toBeUndefined()
+    expect([steps.isEnabled('session-1'), steps.isEnabled('session-2')]).toEqual([false, true])
+  })
+
+  test('carries its scope, its deadline and what is to be looked at', () => {
+    const { steps, clock } = controller()
+    steps.enable({ sessionId: 'session-1', owner: 'ada', extra: { room: 1, pending_tools: 0 } })
+    const pause = steps.pause({ ...step, extra: { pending_tools: 2 } })
+    expect(pause).toEqual({
+      pauseId: 'pause-1',
+      scope: { sessionId: 'session-1', owner: 'ada', extra: { room: 1, pending_tools: 0 } },
+      phase: 'after_tools',
+      summary: 'Look',
+      deadlineMs: clock.now() + 30_000,
+      extra: { room: 1, pending_tools: 2 },
+    })
+    expect(steps.lookup('pause-1')).toBe(pause)
+  })
+
+  test('ends when someone continues it', async () => {
+    const { steps, pause, clock } = enabled()
+    const waiting = steps.wait(pause.pauseId, never)
+    expect(await stateOf(waiting)).toBe('waiting')
+    expect(steps.continue(pause.pauseId)).toBe(pause)
+    expect(await stateOf(waiting)).toBe('resolved')
+    expect([steps.lookup(pause.pauseId), steps.continue(pause.pauseId), clock.pending]).toEqual([undefined, undefined, 0])
+  })
+
+  test('ends by itself when its time is up', async () => {
+    const { steps, pause, clock } = enabled()
+    const waiting = steps.wait(pause.pauseId, never)
+    await clock.advance(29_999)
+    expect(await stateOf(waiting)).toBe('waiting')
+    await clock.advance(1)
+    expect(await stateOf(waiting)).toBe('resolved')
+    expect(steps.lookup(pause.pauseId)).toBeUndefined()
+  })
+
+  test('ends with the cancel of its run', async () => {
+    const { steps, pause, clock } = enabled()
+    const abort = new AbortController()
+    const waiting = steps.wait(pause.pauseId, abort.signal)
+    const reason = new Error('enough')
+    abort.abort(reason)
+    expect(await stateOf(waiting)).toBe(reason)
+    expect([steps.lookup(pause.pauseId), clock.pending]).toEqual([undefined, 0])
+  })
+
+  test('ends when its session is disabled, and no other does', async () => {
+    const { steps, pause } = enabled()
+    steps.enable({ sessionId: 'session-2' })
+    const other = steps.pause({ ...step, sessionId: 'session-2' }) as StepPause // the session is enabled
+    const waiting = [pause, other].map(({ pauseId }) => steps.wait(pauseId, never))
+    steps.disable('session-1')
+    expect(await Promise.all(waiting.map(stateOf))).toEqual(['resolved', 'waiting'])
+    expect(steps.isEnabled('session-1')).toBe(false)
+  })
+
+  test('that has ended, or never was, is not waited for; a cancel is noticed all the same', async () => {
+    const { steps, pause } = enabled()
+    steps.continue(pause.pauseId)
+    const aborted = AbortSignal.abort(new Error('enough'))
+    expect(await stateOf(steps.wait(pause.pauseId, never))).toBe('resolved')
+    expect(await stateOf(steps.wait('nobody', aborted))).toBe(aborted.reason)
+  })
+
+  test('of a run that was cancelled before it waits ends at once', async () => {
+    const { steps, pause } = enabled()
+    const aborted = AbortSignal.abort(new Error('enough'))
+    expect(await stateOf(steps.wait(pause.pauseId, aborted))).toBe(aborted.reason)
+    expect(steps.lookup(pause.pauseId)).toBeUndefined()
+  })
+})
+
+describe('a tool loop with steps', () => {
+  function stepped() {
+    const { steps, clock } = controller()
+    const engine = eventEngine(toolReply(['c1', 'echo'], ['c2', 'echo']), textReply('Done.'))
+    const { inference } = startRun(toolLoop(engine, [echo], { steps }), { clock })
+    return { steps, clock, inference }
+  }
+
+  test('pauses after the model and after the tools, and goes on when it is told to', async () => {
+    const { steps, clock, inference } = stepped()
+    steps.enable({ sessionId: testIds.sessionId, extra: { room: 1 } })
+    const reading = collect(inference)
+    await settle()
+    expect(answersOf(inference.turn)).toEqual([])
+    expect(steps.continue('pause-1')?.phase).toBe('after_inference')
+    await settle()
+    expect(answersOf(inference.turn)).toHaveLength(2)
+    expect(steps.continue('pause-2')?.phase).toBe('after_tools')
+    const pauses = (await reading).filter((event) => event.type === 'debugger.pause')
+    const deadlineMs = clock.now() + 30_000
+    expect(pauses).toMatchObject([
+      { ...testIds, pauseId: 'pause-1', phase: 'after_inference', summary: 'Review next action', deadlineMs, extra: { room: 1, pending_tools: 2 } },
+      { ...testIds, pauseId: 'pause-2', phase: 'after_tools', summary: 'Review tool results', deadlineMs, extra: { room: 1 } },
+    ])
+    expect(inference.status).toBe('finished')
+  })
+
+  test('goes on by itself when nobody comes', async () => {
+    const { steps, clock, inference } = stepped()
+    steps.enable({ sessionId: testIds.sessionId })
+    await clock.advance(60_000)
+    expect(inference.status).toBe('finished')
+  })
+
+  test('does not pause a session that nobody looks at', async () => {
+    const { inference } = stepped()
+    expect(typesOf(await collect(inference))).not.toContain('debugger.pause')
+  })
+
+  test.each(['while it waits', 'at the event'])('leaves no pause behind when the run is cancelled %s', async (when) => {
+    const { steps, clock } = controller()
+    steps.enable({ sessionId: testIds.sessionId })
+    const engine = eventEngine(toolReply(['c1', 'echo']))
+    const { inference } = startRun(toolLoop(engine, [echo], { steps }), {
+      clock,
+      sinks: [(event) => void (when === 'at the event' && event.type === 'debugger.pause' && inference.cancel())],
+    })
+    await settle()
+    inference.cancel()
+    await expect(inference.result).rejects.toMatchObject({ code: 'INFERENCE_CANCELLED' })
+    await settle()
+    expect([steps.lookup('pause-1'), clock.pending]).toEqual([undefined, 0])
+  })
+})
