@@ -95,10 +95,10 @@ export function eventToJsonLine(event: InferenceEvent | UnknownEvent): string {
 }
 
 /**
- * Reads a stored event: what `JSON.parse` gave of it. A type that this version does not know is kept as it came, and so
- * are events of older versions (see legacy.ts), as far as they have no counterpart. Fields that a known type does not
- * have are left out. Throws EVENT_INVALID, naming the type and the field, for a missing id or a wrong value, and for the
- * data of a custom event that does not fit its definition in `registry`.
+ * Reads a stored event: what `JSON.parse` gave of it. An event of an older version becomes one of today (legacy.ts); a
+ * type that this version does not know is kept as it came. Fields that a known type does not have are left out. Throws
+ * EVENT_INVALID, naming the type and the field, for a missing id or a wrong value, and for data that does not fit the
+ * custom event of its name in `registry`.
  */
 export function decodeEvent(value: unknown, registry?: EventRegistry): InferenceEvent | UnknownEvent {
   if (!isJsonObject(value)) throw new GeppettoError('EVENT_INVALID', 'An event is a JSON object with a type.')
@@ -155,18 +155,18 @@ function decodeUnknown(rawType: string, stored: JsonObject): UnknownEvent {
   }
 }
 
-// What an older version wrote is never refused for a field: a value of an unexpected kind makes it an unknown event.
+// What an older version wrote is never refused for a field: a value of an unexpected kind makes it an unknown event,
+// under a name that is not taken by the event of today.
 function decodeLegacy(old: JsonObject): InferenceEvent | UnknownEvent {
   const kept = legacyFields(old)
   const upgraded = upgradeEvent(old)
-  if (rows.has(String(upgraded['type']))) {
-    try {
-      return decodeStored(upgraded)
-    } catch (error) {
-      if (kept['session_id'] === undefined) throw error
-    }
+  if (!rows.has(String(upgraded['type']))) return decodeUnknown(String(old['type']), kept)
+  try {
+    return decodeStored(upgraded)
+  } catch (error) {
+    if (kept['session_id'] === undefined) throw error
+    return decodeUnknown(`legacy:${String(old['type'])}`, kept)
   }
-  return decodeUnknown(String(old['type']), kept)
 }
 
 function invalid(type: string, field: string, problem: string): GeppettoError {
