@@ -70,12 +70,14 @@ export function providerEngine(protocol: Protocol, settings: ProviderSettings): 
               if (replyBlocks.has(event.type)) turn = applyEvent(turn, event)
               yield event
             }
+            reply.throwIfBroken()
             if (reply.isComplete) break
           }
           for (const event of reply.end()) {
             if (replyBlocks.has(event.type)) turn = applyEvent(turn, event)
             yield event
           }
+          reply.throwIfBroken()
           outcome = reply.outcome
           const finished = { type: 'provider-call-finished' as const, ...reply.conclude(outcome, continuation < maxContinuations) }
           turn = applyEvent(turn, finished) // what goes on must see how its beginning ended
@@ -114,6 +116,7 @@ class Reply {
   readonly #started: number
   #events: EngineEvent[] = []
   #silentContent = false
+  #broken: { readonly error: unknown } | undefined
   #ended = false
   #parseError: ParseError | undefined
   #requestId: string | undefined
@@ -172,21 +175,35 @@ class Reply {
   }
 
   read(chunk: Uint8Array): readonly EngineEvent[] {
-    this.#events = []
     this.#silentContent = false
-    this.#parser.feed(this.#text.decode(chunk, { stream: true }))
-    this.#checkSize()
+    this.#collect(() => this.#parser.feed(this.#text.decode(chunk, { stream: true })))
     if (this.#events.length > 0 || this.#silentContent) this.#watchdog.contentArrived()
     return this.#events
   }
 
   end(): readonly EngineEvent[] {
-    this.#events = []
     this.#ended = true
-    this.#parser.feed(`${this.#text.decode()}\n\n`) // a last message may lack its blank line
-    this.#checkSize()
-    this.outcome = this.#decoder.finish(this.#emit)
+    this.#collect(() => {
+      this.#parser.feed(`${this.#text.decode()}\n\n`) // a last message may lack its blank line
+      this.outcome = this.#decoder.finish(this.#emit)
+    })
     return this.#events
+  }
+
+  /** Throws what went wrong behind the events that the last read gave. */
+  throwIfBroken(): void {
+    if (this.#broken !== undefined) throw this.#broken.error
+  }
+
+  // What one chunk said before it went wrong was said, wherever the chunk was cut.
+  #collect(read: () => void): void {
+    this.#events = []
+    try {
+      read()
+      this.#checkSize()
+    } catch (error) {
+      this.#broken = { error }
+    }
   }
 
   /** The result of the call, or the error that its outcome is. */
