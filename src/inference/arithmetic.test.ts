@@ -47,7 +47,9 @@ test('an expression has the value that JavaScript gives it', () => {
     expression: fc.oneof(
       { maxDepth: 4 },
       number,
-      fc.tuple(tie('expression'), fc.constantFrom('+', '-', '*', '/', '%'), tie('expression')).map((parts) => parts.join(' ')),
+      fc
+        .tuple(tie('expression'), fc.constantFrom('+', '-', '*', '/', '%'), tie('expression'))
+        .map((parts) => parts.join(' ')),
       tie('expression').map((inner) => `(${inner})`),
       tie('expression').map((inner) => `(-(${inner}))`),
       fc.tuple(number, fc.integer({ min: 0, max: 5 })).map(([base, power]) => `${base} ** ${power}`),

@@ -19,7 +19,9 @@ export const calculator: Tool<{ expression: string }> = {
   execute: (input) => evaluateArithmetic(input.expression),
 }
 
-const timeZone = v.optional(v.pipe(v.string(), v.maxLength(100), v.description('IANA name, as "Europe/Paris"; default UTC')))
+const timeZone = v.optional(
+  v.pipe(v.string(), v.maxLength(100), v.description('IANA name, as "Europe/Paris"; default UTC')),
+)
 
 /** Tells the date and the time, in UTC or in the time zone that the model names. */
 export function currentTime(clock: Clock = systemClock): Tool<{ time_zone?: string | undefined }> {
@@ -41,6 +43,10 @@ function formatter(timeZone: string): Intl.DateTimeFormat {
   try {
     return new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'long', timeZone })
   } catch (cause) {
-    throw new GeppettoError('TOOL_FAILED', `There is no time zone ${JSON.stringify(timeZone)}; use an IANA name such as "Europe/Paris".`, { cause })
+    throw new GeppettoError(
+      'TOOL_FAILED',
+      `There is no time zone ${JSON.stringify(timeZone)}; use an IANA name such as "Europe/Paris".`,
+      { cause },
+    )
   }
 }

@@ -32,14 +32,24 @@ test('a stack of nothing is the engine', () => {
 
 test('an edit that changes nothing is no event', async () => {
   const engine = eventEngine(textReply('Done.'))
-  const { events } = await finishRun(stack(engine, editTurn('idle', (turn) => turn)))
+  const { events } = await finishRun(
+    stack(
+      engine,
+      editTurn('idle', (turn) => turn),
+    ),
+  )
   expect(typesOf(events)).not.toContain('turn-edited')
   expect(engine.requests[0]?.turn.blocks).toEqual(promptTurn.blocks)
 })
 
 test('a view is what the model sees, and leaves nothing behind', async () => {
   const engine = eventEngine(textReply('Done.'))
-  const { turn } = await finishRun(stack(engine, viewTurn((shown) => prepend(shown, systemText('Be brief.')))))
+  const { turn } = await finishRun(
+    stack(
+      engine,
+      viewTurn((shown) => prepend(shown, systemText('Be brief.'))),
+    ),
+  )
   expect(engine.requests[0]?.turn.blocks.map((block) => block.kind)).toEqual(['system', 'user'])
   expect(turn.blocks.map((block) => block.kind)).toEqual(['user', 'llm_text'])
 })

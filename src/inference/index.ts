@@ -11,21 +11,9 @@ export {
   type ToolInputSchema,
   type ToolSpec,
 } from './engine.ts'
-export {
-  Inference,
-  InferenceCancelledError,
-  run,
-  type InferenceStatus,
-  type RunOptions,
-} from './run.ts'
+export { Inference, InferenceCancelledError, run, type InferenceStatus, type RunOptions } from './run.ts'
 export { addUsage, costOf, finishClass, isTruncated, type ModelCost } from './result.ts'
-export {
-  StepController,
-  type StepControllerOptions,
-  type StepPause,
-  type StepPhase,
-  type StepScope,
-} from './steps.ts'
+export { StepController, type StepControllerOptions, type StepPause, type StepPhase, type StepScope } from './steps.ts'
 export { type RetryOptions } from './tool-execution.ts'
 export { type ToolLoopOptions } from './tool-loop-options.ts'
 export { toolLoop } from './tool-loop.ts'

@@ -1,47 +1,25 @@
 import * as fc from 'fast-check'
+import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { anyEngineEvents } from '../../test/support/arbitrary-events.ts'
+import { anyEngineEvents } from '../../test/support/arbitrary-engine-events.ts'
 import {
   eventEngine,
   forEver,
   providerCallFinished,
-  testIds,
   textReply,
   toolReply,
   untilAborted,
   type EngineStep,
 } from '../../test/support/event-engine.ts'
 import { settle } from '../../test/support/fake-clock.ts'
-import { echo, finishRun, promptTurn, startRun, typesOf } from '../../test/support/runs.ts'
+import { expectWhole, finishWhole, promptTurn, startRun, typesOf } from '../../test/support/runs.ts'
 import { collect, deepFreeze } from '../../test/support/values.ts'
-import { applyEvent } from '../events/apply.ts'
-import { isTerminal, type EngineEvent, type InferenceEvent } from '../events/event.ts'
+import type { EngineEvent, InferenceEvent } from '../events/event.ts'
 import { assistantText, userText } from '../turns/block.ts'
 import { blockResultKey, inferenceIdKey, inferenceResultKey, partialKey, sessionIdKey } from '../turns/keys.ts'
-import { append, createTurn, type Turn } from '../turns/turn.ts'
+import { append, createTurn } from '../turns/turn.ts'
 import { editTurn, stack, type Engine } from './engine.ts'
-import type { Inference, RunOptions } from './run.ts'
-import { toolLoop } from './tool-loop.ts'
-
-/** What holds for every run, however it ends. */
-function expectWhole(inference: Inference, events: readonly InferenceEvent[]): void {
-  expect(events[0]?.type).toBe('inference-started')
-  expect(events.filter(isTerminal)).toEqual([events.at(-1)])
-  expect(events.map((event) => event.ordinal)).toEqual(events.map((_event, index) => index + 1))
-  for (const event of events) expect(event).toMatchObject(testIds)
-  const { turn, input } = inference
-  expect(events.reduce(applyEvent, input)).toEqual(turn)
-  const stored = JSON.parse(JSON.stringify(events)) as readonly InferenceEvent[] // what a log gives back
-  expect(stored.reduce(applyEvent, input)).toEqual(turn)
-  expect([turn.id, sessionIdKey.get(turn), inferenceIdKey.get(turn)]).toEqual(['turn-1', 'session-1', 'inference-1'])
-  expect(inferenceResultKey.get(turn)?.finish_class).toBeDefined()
-}
-
-async function endOf(engine: Engine, options: Partial<RunOptions> & { readonly turn?: Turn } = {}) {
-  const ended = await finishRun(engine, options)
-  expectWhole(ended.inference, ended.events)
-  return ended
-}
+import type { RunOptions } from './run.ts'
 
 /** Cancels the run when its `ordinal`-th event is shown. */
 function cancelAt(engine: Engine, ordinal: number, options: Partial<RunOptions> = {}) {
@@ -55,31 +33,53 @@ const everyIndex = [...twoCalls.keys(), twoCalls.length]
 
 describe('a run ends exactly once', () => {
   test('finished, when its engine does', async () => {
-    const { inference, events, status } = await endOf(eventEngine(twoCalls))
+    const { inference, events, status } = await finishWhole(eventEngine(twoCalls))
     expect([status, events.at(-1)?.type]).toEqual(['finished', 'inference-finished'])
     expect(await inference.result).toBe(inference.turn)
   })
 
   test('finished, when its engine does nothing', async () => {
-    const { events, status } = await endOf(eventEngine([]))
+    const { events, status } = await finishWhole(eventEngine([]))
     expect([status, typesOf(events)]).toEqual(['finished', ['inference-started', 'inference-finished']])
   })
 
   test.each(everyIndex)('failed, when its engine throws after %i events', async (index) => {
     const error = new Error('broken')
-    const { inference, events, status } = await endOf(eventEngine(twoCalls.toSpliced(index, 0, error)))
+    const { inference, events, status } = await finishWhole(eventEngine(twoCalls.toSpliced(index, 0, error)))
     await expect(inference.result).rejects.toBe(error)
     expect(status).toBe('failed')
     expect(events.at(-1)).toMatchObject({ type: 'inference-failed', error: { code: 'INTERNAL', message: 'broken' } })
-    expect(inferenceResultKey.get(inference.turn)).toMatchObject({ finish_class: 'error', error: { message: 'broken' } })
+    expect(inferenceResultKey.get(inference.turn)).toMatchObject({
+      finish_class: 'error',
+      error: { message: 'broken' },
+    })
   })
 
   test.each<readonly [string, Engine]>([
-    ['throws before it gives events', () => { throw new Error('broken') }],
-    ['edits the turn and cannot', eventEngine([{ type: 'turn-edited', by: 'x', edit: () => { throw new Error('broken') } }])],
-    ['finishes a call with what JSON cannot say', eventEngine([providerCallFinished(0, 'completed', { cost: Number.NaN }), new Error('later')])],
+    [
+      'throws before it gives events',
+      () => {
+        throw new Error('broken')
+      },
+    ],
+    [
+      'edits the turn and cannot',
+      eventEngine([
+        {
+          type: 'turn-edited',
+          by: 'x',
+          edit: () => {
+            throw new Error('broken')
+          },
+        },
+      ]),
+    ],
+    [
+      'finishes a call with what JSON cannot say',
+      eventEngine([providerCallFinished(0, 'completed', { cost: Number.NaN }), new Error('later')]),
+    ],
   ])('failed, when its engine %s', async (_what, engine) => {
-    expect((await endOf(engine)).status).toBe('failed')
+    expect((await finishWhole(engine)).status).toBe('failed')
   })
 
   test.each([...everyIndex.map((index) => index + 1)])('stopped, when it is cancelled at event %i', async (ordinal) => {
@@ -93,27 +93,60 @@ describe('a run ends exactly once', () => {
     })
     expect(inference.status).toBe('stopped')
     expect(events.at(-1)).toMatchObject({ type: 'inference-stopped', reason: 'enough' })
-    expect(inferenceResultKey.get(inference.turn)).toMatchObject({ finish_class: 'interrupted', stop_reason: 'cancelled' })
+    expect(inferenceResultKey.get(inference.turn)).toMatchObject({
+      finish_class: 'interrupted',
+      stop_reason: 'cancelled',
+    })
   })
 
   test('stopped, when it is cancelled before it begins: its engine is never called', async () => {
-    const engine = eventEngine(textReply('Hello'))
+    let isCalled = false
+    const engine: Engine = (turn, context) => {
+      isCalled = true
+      return eventEngine(textReply('Hello'))(turn, context)
+    }
     const { inference } = startRun(engine)
     inference.cancel()
     const events = await collect(inference)
     expectWhole(inference, events)
     expect(typesOf(events)).toEqual(['inference-started', 'inference-stopped'])
-    expect(engine.requests).toEqual([])
+    expect(isCalled).toBe(false)
   })
 
-  test.each(['before it begins', 'while it runs'])('stopped, when the signal that it was given aborts %s', async (when) => {
-    const abort = new AbortController()
-    const { inference } = startRun(eventEngine([untilAborted]), { signal: abort.signal })
-    if (when === 'while it runs') await settle()
-    abort.abort(new Error('the page was closed'))
+  test('stopped, when a sink cancels it: its engine does not take another step', async () => {
+    let steps = 0
+    const inference = cancelAt(eventEngine([{ type: 'info', message: 'first' }, async () => void (steps += 1)]), 2)
+    await collect(inference)
+    expect([inference.status, steps]).toEqual(['stopped', 0])
+  })
+
+  test('stopped, when a sink cancels it at its last words, and then it is not stored', async () => {
+    let stored = 0
+    const delta: EngineEvent = { type: 'text-delta', segmentId: 't', offset: 0, delta: 'Hello' }
+    const inference = cancelAt(eventEngine([delta]), 3, { persist: () => void (stored += 1) })
     const events = await collect(inference)
     expectWhole(inference, events)
-    expect(events.at(-1)).toMatchObject({ type: 'inference-stopped', reason: 'the page was closed' })
+    expect(events[2]?.type).toBe('text-segment-finished')
+    expect([inference.status, stored]).toEqual(['stopped', 0])
+  })
+
+  test.each(['before it begins', 'while it runs'])(
+    'stopped, when the signal that it was given aborts %s',
+    async (when) => {
+      const abort = new AbortController()
+      const { inference } = startRun(eventEngine([untilAborted]), { signal: abort.signal })
+      if (when === 'while it runs') await settle()
+      abort.abort(new Error('the page was closed'))
+      const events = await collect(inference)
+      expectWhole(inference, events)
+      expect(events.at(-1)).toMatchObject({ type: 'inference-stopped', reason: 'the page was closed' })
+    },
+  )
+
+  test('and then no longer listens to the signal that it was given', async () => {
+    const { signal } = new AbortController()
+    await finishWhole(eventEngine(twoCalls), { signal })
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   test('stopped, when it is cancelled and its engine does not listen', async () => {
@@ -125,7 +158,8 @@ describe('a run ends exactly once', () => {
   })
 
   test('stopped, when it is cancelled and its engine throws something else for it', async () => {
-    const rude = ({ signal }: { readonly signal: AbortSignal }) => untilAborted({ signal }).catch(() => Promise.reject(new Error('socket hang up')))
+    const rude = ({ signal }: { readonly signal: AbortSignal }) =>
+      untilAborted({ signal }).catch(() => Promise.reject(new Error('socket hang up')))
     const { inference } = startRun(eventEngine([rude]))
     await settle()
     inference.cancel()
@@ -133,8 +167,21 @@ describe('a run ends exactly once', () => {
     expect(inference.status).toBe('stopped')
   })
 
+  test('stopped, when its own engine cancels it and then fails', async () => {
+    const { inference } = startRun(
+      eventEngine([
+        () => {
+          inference.cancel()
+          return Promise.reject(new Error('broken'))
+        },
+      ]),
+    )
+    expectWhole(inference, await collect(inference))
+    expect(inference.status).toBe('stopped')
+  })
+
   test('and a cancel afterwards, or a second one, does nothing', async () => {
-    const { inference, events } = await endOf(eventEngine(twoCalls))
+    const { inference, events } = await finishWhole(eventEngine(twoCalls))
     inference.cancel()
     expect([inference.status, await collect(inference)]).toEqual(['finished', events])
     const stopped = startRun(eventEngine([untilAborted])).inference
@@ -150,7 +197,8 @@ test('whatever an engine yields and however it ends, the turn is the fold of the
     const steps: EngineStep[] = [...planned]
     if (how === 'throw') steps.splice(index, 0, new Error('broken'))
     const input = deepFreeze(append(promptTurn, assistantText('Yes?'), userText('Go on')))
-    const sinks = how === 'cancel' ? [(event: InferenceEvent) => void (event.ordinal === index && inference.cancel())] : []
+    const sinks =
+      how === 'cancel' ? [(event: InferenceEvent) => void (event.ordinal === index && inference.cancel())] : []
     const { inference } = startRun(eventEngine(steps), { turn: input, sinks })
     expectWhole(inference, await collect(inference))
     expect(input).toEqual(append(promptTurn, assistantText('Yes?'), userText('Go on')))
@@ -182,126 +230,38 @@ describe('what an unfinished run has shown is kept', () => {
     expect([hm?.payload, hello?.payload]).toEqual([{ text: 'Hm' }, { text: 'Hello' }])
     for (const block of [hm, hello]) {
       expect(block && partialKey.get(block)).toBe(true)
-      expect(block && blockResultKey.get(block)).toMatchObject({ finish_class: finishClass, usage: { input_tokens: 5, output_tokens: 2 } })
+      expect(block && blockResultKey.get(block)).toMatchObject({
+        finish_class: finishClass,
+        usage: { input_tokens: 5, output_tokens: 2 },
+      })
     }
-    expect(events.filter((event) => event.type.endsWith('segment-finished'))).toMatchObject([{ partial: true }, { partial: true }])
+    expect(events.filter((event) => event.type.endsWith('segment-finished'))).toMatchObject([
+      { partial: true },
+      { partial: true },
+    ])
     expect(events.find((event) => event.type === 'provider-call-finished')).toMatchObject({ finishClass, blocks: 2 })
     expect(inferenceResultKey.get(inference.turn)?.usage).toEqual({ input_tokens: 5, output_tokens: 2 })
   })
 
   test('by an engine that never said that a call began, and what was there before is not taken for its work', async () => {
     const delta: EngineEvent = { type: 'text-delta', segmentId: 't', offset: 0, delta: 'Hel' }
-    const { turn } = await endOf(eventEngine([delta, new Error('broken')]))
+    const { turn } = await finishWhole(eventEngine([delta, new Error('broken')]))
     expect(turn.blocks.map((block) => blockResultKey.get(block)?.finish_class)).toEqual([undefined, 'error'])
   })
 
   test('but not by an attempt that was discarded', async () => {
-    const discarded: EngineEvent = { type: 'attempt-discarded', error: { code: 'X', message: 'x' }, blocks: 0, retryInMs: 10 }
-    const { turn, events } = await endOf(eventEngine([...cut, discarded, ...textReply('Hello')]))
+    const discarded: EngineEvent = {
+      type: 'attempt-discarded',
+      error: { code: 'X', message: 'x' },
+      blocks: 0,
+      retryInMs: 10,
+    }
+    const { turn, events } = await finishWhole(eventEngine([...cut, discarded, ...textReply('Hello')]))
     expect(turn.blocks.map((block) => block.kind)).toEqual(['user', 'llm_text'])
     const calls = events.filter((event) => event.type === 'provider-call-started')
     expect(calls.map(({ attempt }) => attempt)).toEqual([1, 2])
     expect(new Set(calls.map(({ providerCallId }) => providerCallId)).size).toBe(1)
     expect(inferenceResultKey.get(turn)?.usage).toEqual({ input_tokens: 5, output_tokens: 2 })
-  })
-})
-
-describe('a sink', () => {
-  const warnings = (events: readonly InferenceEvent[]) => events.flatMap((event) => (event.type === 'log' ? [event.message] : []))
-
-  test('sees each event once, in order, however often it was attached', async () => {
-    const seen: InferenceEvent[] = []
-    const sink = (event: InferenceEvent) => void seen.push(event)
-    const { events } = await endOf(toolLoop(eventEngine(toolReply(['c1', 'echo']), textReply('Done.')), [echo]), { sinks: [sink, sink] })
-    expect(seen).toEqual(events)
-  })
-
-  test.each<readonly [string, () => void | Promise<void>]>([
-    ['throws', () => { throw new Error('full') }],
-    ['rejects', () => Promise.reject(new Error('full'))],
-  ])('that %s harms nobody and is reported once', async (_how, sink) => {
-    const seen: string[] = []
-    const { events, status } = await endOf(eventEngine([settle, ...twoCalls, settle]), { sinks: [sink, (event) => void seen.push(event.type)] })
-    expect(status).toBe('finished')
-    expect(seen).toEqual(typesOf(events))
-    expect(warnings(events)).toEqual(['an event sink failed: full'])
-  })
-
-  test('that fails late is reported before the run ends', async () => {
-    const { events } = await endOf(eventEngine([{ type: 'info', message: 'last' }]), {
-      sinks: [(event) => { if (event.type === 'info') throw new Error('full') }],
-    })
-    expect(typesOf(events)).toEqual(['inference-started', 'info', 'log', 'inference-finished'])
-  })
-
-  test('that is slow is not waited for', async () => {
-    expect((await endOf(eventEngine(twoCalls), { sinks: [() => forEver()] })).status).toBe('finished')
-  })
-})
-
-describe('the store', () => {
-  test('gets the finished turn once, alone, before anyone hears of the end', async () => {
-    const stored: unknown[][] = []
-    const order: string[] = []
-    const { turn } = await endOf(toolLoop(eventEngine(toolReply(['c1', 'echo']), textReply('Done.')), [echo]), {
-      persist: (...given) => { stored.push(given); order.push('persist') },
-      onEnd: () => void order.push('end'),
-      sinks: [(event) => void (isTerminal(event) && order.push('terminal'))],
-    })
-    expect(stored).toEqual([[turn]])
-    expect(order).toEqual(['persist', 'end', 'terminal'])
-  })
-
-  test.each<readonly [string, () => void | Promise<void>]>([
-    ['throws', () => { throw new Error('disk full') }],
-    ['rejects', () => Promise.reject(new Error('disk full'))],
-  ])('that %s is an event, and the run is finished all the same', async (_how, persist) => {
-    const { events, status } = await endOf(eventEngine(textReply('Done.')), { persist })
-    expect(status).toBe('finished')
-    expect(events.at(-2)).toMatchObject({ type: 'persist-failed', error: { code: 'INTERNAL', message: 'disk full' } })
-  })
-
-  test('that hangs is no longer waited for once the run is cancelled', async () => {
-    const { inference } = startRun(eventEngine(textReply('Done.')), { persist: () => forEver() })
-    await settle()
-    expect(inference.status).toBe('running')
-    inference.cancel()
-    const events = await collect(inference)
-    expectWhole(inference, events)
-    expect([inference.status, events.at(-2)?.type]).toEqual(['finished', 'persist-failed'])
-  })
-
-  test.each([
-    ['failed', new Error('broken')],
-    ['was cancelled', untilAborted],
-  ])('gets nothing of a run that %s', async (_how, step) => {
-    let calls = 0
-    const { inference } = startRun(eventEngine([...textReply('Hello'), step]), { persist: () => void (calls += 1) })
-    await settle()
-    inference.cancel()
-    await collect(inference)
-    expect(calls).toBe(0)
-  })
-})
-
-describe('a snapshot', () => {
-  const phased: readonly EngineStep[] = [{ type: 'phase-reached', phase: 'pre_inference', iteration: 0 }, ...textReply('Done.')]
-
-  test('of the end is the turn that the run returns, however it ended', async () => {
-    for (const step of [settle, new Error('broken')]) {
-      const final: Turn[] = []
-      const { turn } = await endOf(eventEngine([...phased, step]), { onSnapshot: (at, phase) => void (phase === 'final' && final.push(at)) })
-      expect(final).toEqual([turn])
-    }
-  })
-
-  test('hook that throws harms nobody and is reported', async () => {
-    const { events, status } = await endOf(eventEngine(phased), { onSnapshot: () => { throw new Error('full') } })
-    expect(status).toBe('finished')
-    expect(events.flatMap((event) => (event.type === 'log' ? [event.message] : []))).toEqual([
-      'the snapshot hook failed at pre_inference: full',
-      'the snapshot hook failed at final: full',
-    ])
   })
 })
 
@@ -316,8 +276,10 @@ test('every reader gets every event from the first on, whenever it comes', async
 })
 
 test('a turn that names another turn, session or inference is run under the ids of the run', async () => {
-  const other = deepFreeze(inferenceIdKey.set(sessionIdKey.set(createTurn([userText('Go')], 'other'), 'other'), 'other'))
-  await endOf(eventEngine(textReply('Done.')), { turn: other })
+  const other = deepFreeze(
+    inferenceIdKey.set(sessionIdKey.set(createTurn([userText('Go')], 'other'), 'other'), 'other'),
+  )
+  await finishWhole(eventEngine(textReply('Done.')), { turn: other })
 })
 
 test('how long a run took is read from its clock', async () => {
@@ -325,11 +287,30 @@ test('how long a run took is read from its clock', async () => {
   expect(inferenceResultKey.get(await started.inference.result)?.duration_ms).toBe(1234)
 })
 
+test('a block that an edit only moves does not say that it was made by the edit', async () => {
+  const turn = append(promptTurn, assistantText('Yes?'))
+  const reverse = editTurn('reverse', (at) => ({ ...at, blocks: at.blocks.toReversed() }))
+  const ended = await finishWhole(stack(eventEngine([]), reverse), { turn })
+  expect(ended.turn.blocks.map(({ kind, metadata }) => [kind, metadata])).toEqual([
+    ['llm_text', undefined],
+    ['user', undefined],
+  ])
+})
+
 test('an edit of a middleware is recorded as what it changed, and by whom', async () => {
   const note = { kind: 'system', payload: { text: 'Be brief.' } } as const
   const engine = eventEngine(textReply('Done.'))
-  const { events, turn } = await endOf(stack(engine, editTurn('brief', (at) => append(at, note))))
+  const { events, turn } = await finishWhole(
+    stack(
+      engine,
+      editTurn('brief', (at) => append(at, note)),
+    ),
+  )
   expect(events[1]).toMatchObject({ type: 'turn-edited', by: 'brief', delta: { head: 1, tail: 0, add: [note] } })
-  expect(turn.blocks[1]).toMatchObject({ ...note, id: expect.any(String), metadata: { 'geppetto.middleware@v1': 'brief' } })
+  expect(turn.blocks[1]).toMatchObject({
+    ...note,
+    id: expect.any(String),
+    metadata: { 'geppetto.middleware@v1': 'brief' },
+  })
   expect(engine.requests[0]?.turn.blocks[1]).toMatchObject({ ...note, metadata: { 'geppetto.middleware@v1': 'brief' } })
 })

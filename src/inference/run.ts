@@ -193,7 +193,11 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       case 'reasoning-delta': {
         const open = this.#open.get(event.segmentId)
         if (open !== undefined) open.text += event.delta
-        else this.#open.set(event.segmentId, { kind: event.type === 'text-delta' ? 'text' : 'reasoning', text: event.delta })
+        else
+          this.#open.set(event.segmentId, {
+            kind: event.type === 'text-delta' ? 'text' : 'reasoning',
+            text: event.delta,
+          })
         return
       }
       case 'text-segment-finished':
@@ -232,7 +236,11 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     const cancelled = this.#abort.signal.aborted
     const info = errorInfo(error)
     this.#closeSegments()
-    this.#closeCall(cancelled ? { finish_class: 'interrupted', stop_reason: 'cancelled' } : { finish_class: 'error', error: { ...info } })
+    this.#closeCall(
+      cancelled
+        ? { finish_class: 'interrupted', stop_reason: 'cancelled' }
+        : { finish_class: 'error', error: { ...info } },
+    )
     if (cancelled) {
       const result = this.#ledger.stopped(durationMs)
       this.#end('stopped', { type: 'inference-stopped', reason: this.#cancelReason, result })
@@ -298,7 +306,9 @@ function withIds(turn: Turn, ids: InferenceScope): Turn {
 function requireJson(result: InferenceResult): void {
   const path = findNonJson(result)
   if (path === undefined) return
-  throw new GeppettoError('EVENT_INVALID', `The engine gave a result that is not JSON at ${path}.`, { details: { path } })
+  throw new GeppettoError('EVENT_INVALID', `The engine gave a result that is not JSON at ${path}.`, {
+    details: { path },
+  })
 }
 
 /** An error as an event tells it; what is not ours has the code INTERNAL. */

@@ -4,7 +4,9 @@ import type { EngineEvent, InferenceEvent, InferenceScope, LifecycleFields } fro
 import type { Block } from '../turns/block.ts'
 import type { Turn } from '../turns/turn.ts'
 
-export type LifecycleEvent = { [T in keyof LifecycleFields]: { readonly type: T } & LifecycleFields[T] }[keyof LifecycleFields]
+export type LifecycleEvent = {
+  [T in keyof LifecycleFields]: { readonly type: T } & LifecycleFields[T]
+}[keyof LifecycleFields]
 
 interface OpenCall {
   readonly providerCallId: string
@@ -192,4 +194,3 @@ export class Stamper {
 function withId<B extends Block>(block: B, id: string): B {
   return block.id === undefined || block.id === '' ? { ...block, id } : block
 }
-

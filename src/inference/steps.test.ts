@@ -24,7 +24,13 @@ function enabled() {
 
 /** Whether `waiting` has ended, and how. */
 async function stateOf(waiting: Promise<void>): Promise<unknown> {
-  return Promise.race([waiting.then(() => 'resolved', (error: unknown) => error), settle().then(() => 'waiting')])
+  return Promise.race([
+    waiting.then(
+      () => 'resolved',
+      (error: unknown) => error,
+    ),
+    settle().then(() => 'waiting'),
+  ])
 }
 
 describe('a pause', () => {
@@ -56,7 +62,11 @@ describe('a pause', () => {
     expect(await stateOf(waiting)).toBe('waiting')
     expect(steps.continue(pause.pauseId)).toBe(pause)
     expect(await stateOf(waiting)).toBe('resolved')
-    expect([steps.lookup(pause.pauseId), steps.continue(pause.pauseId), clock.pending]).toEqual([undefined, undefined, 0])
+    expect([steps.lookup(pause.pauseId), steps.continue(pause.pauseId), clock.pending]).toEqual([
+      undefined,
+      undefined,
+      0,
+    ])
   })
 
   test('ends by itself when its time is up', async () => {
@@ -126,8 +136,22 @@ describe('a tool loop with steps', () => {
     const pauses = (await reading).filter((event) => event.type === 'debugger.pause')
     const deadlineMs = clock.now() + 30_000
     expect(pauses).toMatchObject([
-      { ...testIds, pauseId: 'pause-1', phase: 'after_inference', summary: 'Review next action', deadlineMs, extra: { room: 1, pending_tools: 2 } },
-      { ...testIds, pauseId: 'pause-2', phase: 'after_tools', summary: 'Review tool results', deadlineMs, extra: { room: 1 } },
+      {
+        ...testIds,
+        pauseId: 'pause-1',
+        phase: 'after_inference',
+        summary: 'Review next action',
+        deadlineMs,
+        extra: { room: 1, pending_tools: 2 },
+      },
+      {
+        ...testIds,
+        pauseId: 'pause-2',
+        phase: 'after_tools',
+        summary: 'Review tool results',
+        deadlineMs,
+        extra: { room: 1 },
+      },
     ])
     expect(inference.status).toBe('finished')
   })

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { eventEngine, textReply, toolReply } from '../../test/support/event-engine.ts'
+import { eventEngine, testContext, textReply, toolReply } from '../../test/support/event-engine.ts'
 import { settle } from '../../test/support/fake-clock.ts'
-import { answersOf, startRun, testTool } from '../../test/support/runs.ts'
+import { answersOf, promptTurn, startRun, testTool } from '../../test/support/runs.ts'
 import { collect } from '../../test/support/values.ts'
 import type { Json } from '../json.ts'
 import { toolLoop } from './tool-loop.ts'
@@ -28,7 +28,9 @@ describe('many calls', () => {
 
   test('run side by side, no more than allowed', async () => {
     const { gate, gates, most } = gated()
-    const { inference } = startRun(toolLoop(eventEngine(toolReply(...calls), textReply('Done.')), [gate], { maxParallel: 2 }))
+    const { inference } = startRun(
+      toolLoop(eventEngine(toolReply(...calls), textReply('Done.')), [gate], { maxParallel: 2 }),
+    )
     for (const expected of [['c1', 'c2'], ['c3'], ['c4'], ['c5'], []]) {
       await settle()
       expect([...gates.keys()]).toEqual(expect.arrayContaining(expected))
@@ -41,10 +43,15 @@ describe('many calls', () => {
   })
 
   test('give the same turn in whatever order they end', async () => {
-    const order = fc.shuffledSubarray(calls.map(([id]) => id), { minLength: calls.length })
+    const order = fc.shuffledSubarray(
+      calls.map(([id]) => id),
+      { minLength: calls.length },
+    )
     const turnOf = async (ending: readonly string[]) => {
       const { gate, gates } = gated()
-      const { inference } = startRun(toolLoop(eventEngine(toolReply(...calls), textReply('Done.')), [gate], { maxParallel: 5 }))
+      const { inference } = startRun(
+        toolLoop(eventEngine(toolReply(...calls), textReply('Done.')), [gate], { maxParallel: 5 }),
+      )
       for (const id of ending) {
         await settle()
         gates.get(id)?.(`${id} done`)
@@ -59,6 +66,17 @@ describe('many calls', () => {
       expect(await turnOf(ending)).toEqual(inOrder)
     })
     await fc.assert(holds, { numRuns: 30 })
+  })
+
+  test('end with the reason of the cancel, and none begins after it', async () => {
+    const abort = new AbortController()
+    const { gate, gates } = gated()
+    const loop = toolLoop(eventEngine(toolReply(...calls)), [gate], { maxParallel: 2 })
+    const ending = collect(loop(promptTurn, testContext({ signal: abort.signal })))
+    await settle()
+    abort.abort(new Error('enough'))
+    await expect(ending).rejects.toBe(abort.signal.reason)
+    expect([...gates.keys()]).toEqual(['c1', 'c2'])
   })
 
   test('tell each result as soon as those before it are told', async () => {

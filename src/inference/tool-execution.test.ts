@@ -3,13 +3,16 @@ import * as z from 'zod'
 import { eventEngine, forEver, testIds, textReply, toolReply, untilAborted } from '../../test/support/event-engine.ts'
 import { settle } from '../../test/support/fake-clock.ts'
 import { answersOf, echo, finishRun, startRun, testTool, typesOf } from '../../test/support/runs.ts'
+import { collect } from '../../test/support/values.ts'
 import type { InferenceEvent } from '../events/event.ts'
 import type { Json } from '../json.ts'
 import { toolLoop } from './tool-loop.ts'
 import type { Tool, ToolContext } from './tool.ts'
 
 describe('a call that cannot be executed', () => {
-  const strict = testTool('strict', () => 'ran', { input: z.strictObject({ city: z.string(), at: z.object({ day: z.number() }).optional() }) })
+  const strict = testTool('strict', () => 'ran', {
+    input: z.strictObject({ city: z.string(), at: z.object({ day: z.number() }).optional() }),
+  })
 
   test.each<readonly [string, string, Json, string]>([
     ['of an unknown tool', 'nobody', {}, 'tool not found: nobody'],
@@ -23,9 +26,13 @@ describe('a call that cannot be executed', () => {
     ['whose arguments do not fit inside', 'strict', { city: 'P', at: { day: 'x' } }, 'at.day: '],
     ['with an argument too many', 'strict', { city: 'P', force: true }, '"force"'],
   ])('%s is answered with an error and never starts', async (_what, name, args, error) => {
-    const loop = toolLoop(eventEngine(toolReply(['c1', name, args]), textReply('Done.')), [echo, strict, testTool('hidden', () => 'ran')], {
-      allowedTools: ['echo', 'strict'],
-    })
+    const loop = toolLoop(
+      eventEngine(toolReply(['c1', name, args]), textReply('Done.')),
+      [echo, strict, testTool('hidden', () => 'ran')],
+      {
+        allowedTools: ['echo', 'strict'],
+      },
+    )
     const { events, turn } = await finishRun(loop)
     expect(answersOf(turn)).toEqual([['c1', expect.stringContaining(error)]])
     const ofTool = events.filter((event) => /^tool-(?!call-requested)/.test(event.type))
@@ -44,7 +51,11 @@ describe('a call that cannot be executed', () => {
 describe('a tool', () => {
   test('gets what its schema made of the arguments, even when that takes time', async () => {
     const input = z.object({ n: z.number().default(7) }).refine(async () => true)
-    const { turn } = await finishRun(toolLoop(eventEngine(toolReply(['c1', 'n', '']), textReply('Done.')), [testTool('n', (given) => given as Json, { input })]))
+    const { turn } = await finishRun(
+      toolLoop(eventEngine(toolReply(['c1', 'n', '']), textReply('Done.')), [
+        testTool('n', (given) => given as Json, { input }),
+      ]),
+    )
     expect(answersOf(turn)).toEqual([['c1', { n: 7 }]])
   })
 
@@ -63,18 +74,42 @@ describe('a tool', () => {
   const cycle: { self?: unknown } = {}
   cycle.self = cycle
   test.each<readonly [string, () => unknown, unknown]>([
-    ['throws', () => { throw new Error('no such city') }, 'no such city'],
-    ['throws no error', () => { throw 'text' }, 'text'],
-    ['throws a cycle', () => { throw cycle }, 'a thrown object that has no text'],
+    [
+      'throws',
+      () => {
+        throw new Error('no such city')
+      },
+      'no such city',
+    ],
+    [
+      'throws no error',
+      () => {
+        throw 'text'
+      },
+      'text',
+    ],
+    [
+      'throws a cycle',
+      () => {
+        throw cycle
+      },
+      'a thrown object that has no text',
+    ],
     ['rejects', () => Promise.reject(new TypeError('bad')), 'bad'],
     ['gives nothing', () => undefined, null],
     ['gives a cycle', () => cycle, 'the result is not JSON at $.self'],
     ['gives a BigInt', () => ({ big: 1n }), 'the result is not JSON at $.big'],
     ['gives NaN', () => Promise.resolve(Number.NaN), 'the result is not JSON at $'],
     ['gives half a character', () => '\ud800', '\ufffd'],
-    ['gives 50 MB', () => 'x'.repeat(50_000_000), `${'x'.repeat(200_000)}\n[cut: the first 200000 of 50000000 characters]`],
+    [
+      'gives 50 MB',
+      () => 'x'.repeat(50_000_000),
+      `${'x'.repeat(200_000)}\n[cut: the first 200000 of 50000000 characters]`,
+    ],
   ])('that %s is answered all the same', async (_what, execute, answer) => {
-    const loop = toolLoop(eventEngine(toolReply(['c1', 'odd']), textReply('Done.')), [testTool('odd', execute as Tool['execute'])]) // on purpose not what the type asks
+    const loop = toolLoop(eventEngine(toolReply(['c1', 'odd']), textReply('Done.')), [
+      testTool('odd', execute as Tool['execute']),
+    ]) // on purpose not what the type asks
     const { turn, status } = await finishRun(loop)
     expect(status).toBe('finished')
     expect(answersOf(turn)).toEqual([['c1', answer]])
@@ -82,7 +117,9 @@ describe('a tool', () => {
 
   test('cannot change its result once it has given it', async () => {
     const shared = { items: ['first'] }
-    const { turn } = await finishRun(toolLoop(eventEngine(toolReply(['c1', 'list']), textReply('Done.')), [testTool('list', () => shared)]))
+    const { turn } = await finishRun(
+      toolLoop(eventEngine(toolReply(['c1', 'list']), textReply('Done.')), [testTool('list', () => shared)]),
+    )
     shared.items.push('second')
     expect(answersOf(turn)).toEqual([['c1', { items: ['first'] }]])
   })
@@ -97,9 +134,16 @@ describe('a tool', () => {
     })
     const { inference } = startRun(toolLoop(eventEngine(toolReply(['c1', 'slow']), textReply('Done.')), [slow]))
     const events: InferenceEvent[] = []
-    const reading = (async () => { for await (const event of inference) events.push(event) })()
+    const reading = (async () => {
+      for await (const event of inference) events.push(event)
+    })()
     await settle()
-    expect(events.at(-1)).toMatchObject({ type: 'tool-progress', toolCallId: 'c1', toolName: 'slow', progress: { percent: 10 } })
+    expect(events.at(-1)).toMatchObject({
+      type: 'tool-progress',
+      toolCallId: 'c1',
+      toolName: 'slow',
+      progress: { percent: 10 },
+    })
     report(null)
     await settle()
     expect(events.at(-1)).toMatchObject({ type: 'tool-progress', progress: null })
@@ -110,6 +154,27 @@ describe('a tool', () => {
     expect(typesOf(events).filter((type) => type === 'tool-progress')).toHaveLength(2)
   })
 
+  test.each(['ended', 'had its time'])('that has %s is not heard while another works', async (how) => {
+    const reports: ToolContext['report'][] = []
+    const talks = testTool(
+      'talks',
+      (_input, { report }) => {
+        reports.push(report)
+        return how === 'ended' ? 'done' : forEver()
+      },
+      { timeoutMs: 10 },
+    )
+    const works = testTool('works', () => forEver())
+    const { inference, clock } = startRun(
+      toolLoop(eventEngine(toolReply(['c1', 'talks'], ['c2', 'works']), textReply('Done.')), [talks, works]),
+    )
+    await clock.advance(20)
+    reports[0]?.('too late')
+    await clock.advance(30_000)
+    await inference.result
+    expect(typesOf(await collect(inference))).not.toContain('tool-progress')
+  })
+
   test('that reports what is not JSON has failed', async () => {
     const odd = testTool('odd', (_input, { report }) => (report(Number.NaN), 1))
     const { turn } = await finishRun(toolLoop(eventEngine(toolReply(['c1', 'odd']), textReply('Done.')), [odd]))
@@ -118,14 +183,24 @@ describe('a tool', () => {
 
   test('shows events its input masked, and gets it whole', async () => {
     const masked = testTool('masked', (input) => input as Json, { mask: () => ({ password: '***' }) })
-    const { events, turn } = await finishRun(toolLoop(eventEngine(toolReply(['c1', 'masked', { password: 'x' }]), textReply('Done.')), [masked]))
-    expect(events.find((event) => event.type === 'tool-execution-started')).toMatchObject({ input: { password: '***' } })
+    const { events, turn } = await finishRun(
+      toolLoop(eventEngine(toolReply(['c1', 'masked', { password: 'x' }]), textReply('Done.')), [masked]),
+    )
+    expect(events.find((event) => event.type === 'tool-execution-started')).toMatchObject({
+      input: { password: '***' },
+    })
     expect(answersOf(turn)).toEqual([['c1', { password: 'x' }]])
   })
 
   test('whose mask fails is not run, for its input cannot be shown', async () => {
-    const masked = testTool('masked', () => 'ran', { mask: () => { throw new Error('no mask') } })
-    const { events, turn } = await finishRun(toolLoop(eventEngine(toolReply(['c1', 'masked']), textReply('Done.')), [masked]))
+    const masked = testTool('masked', () => 'ran', {
+      mask: () => {
+        throw new Error('no mask')
+      },
+    })
+    const { events, turn } = await finishRun(
+      toolLoop(eventEngine(toolReply(['c1', 'masked']), textReply('Done.')), [masked]),
+    )
     expect(typesOf(events)).not.toContain('tool-execution-started')
     expect(answersOf(turn)).toEqual([['c1', 'no mask']])
   })
@@ -137,8 +212,17 @@ describe('time', () => {
     ['its own', { timeoutMs: 50 }, 50],
   ])('of a tool that ignores its signal ends when %s is up', async (_whose, options, timeoutMs) => {
     const signals: AbortSignal[] = []
-    const stuck = testTool('stuck', (_input, { signal }) => { signals.push(signal); return forEver() }, options)
-    const { inference, clock } = startRun(toolLoop(eventEngine(toolReply(['c1', 'stuck']), textReply('Done.')), [stuck]))
+    const stuck = testTool(
+      'stuck',
+      (_input, { signal }) => {
+        signals.push(signal)
+        return forEver()
+      },
+      options,
+    )
+    const { inference, clock } = startRun(
+      toolLoop(eventEngine(toolReply(['c1', 'stuck']), textReply('Done.')), [stuck]),
+    )
     await clock.advance(timeoutMs - 1)
     expect(inference.status).toBe('running')
     expect(signals[0]?.aborted).toBe(false)
@@ -150,7 +234,9 @@ describe('time', () => {
 
   test('of a validation counts too', async () => {
     const input = z.object({}).refine(() => forEver())
-    const { inference, clock } = startRun(toolLoop(eventEngine(toolReply(['c1', 'echo']), textReply('Done.')), [testTool('echo', () => 1, { input })]))
+    const { inference, clock } = startRun(
+      toolLoop(eventEngine(toolReply(['c1', 'echo']), textReply('Done.')), [testTool('echo', () => 1, { input })]),
+    )
     await clock.advance(30_000)
     expect(answersOf(await inference.result)).toEqual([['c1', 'the tool did not finish within 30000 ms']])
   })
@@ -165,7 +251,10 @@ describe('time', () => {
     ['ignores its signal', () => forEver()],
   ])('is over at once when the run is cancelled, and the tool %s', async (_how, wait) => {
     let signal: AbortSignal | undefined
-    const slow = testTool('slow', (_input, context) => { signal = context.signal; return wait(context) })
+    const slow = testTool('slow', (_input, context) => {
+      signal = context.signal
+      return wait(context)
+    })
     const { inference, clock } = startRun(toolLoop(eventEngine(toolReply(['c1', 'slow'])), [slow]))
     await settle()
     inference.cancel('enough')
@@ -196,9 +285,20 @@ describe('when a tool fails', () => {
     expect(answersOf(turn)).toEqual([['c1', 'failed 1']])
   })
 
+  test('`continue` runs the calls behind it too', async () => {
+    const engine = eventEngine(toolReply(['c1', 'flaky'], ['c2', 'flaky']), textReply('Done.'))
+    const { turn } = await finishRun(toolLoop(engine, [failing(1).flaky], { maxParallel: 1 }))
+    expect(answersOf(turn)).toEqual([
+      ['c1', 'failed 1'],
+      ['c2', 'worked at 2'],
+    ])
+  })
+
   test('`retry` runs it again after a wait that doubles', async () => {
     const { flaky, attempts } = failing(2)
-    const { inference, clock } = startRun(toolLoop(eventEngine(toolReply(['c1', 'flaky']), textReply('Done.')), [flaky], { onError: 'retry' }))
+    const { inference, clock } = startRun(
+      toolLoop(eventEngine(toolReply(['c1', 'flaky']), textReply('Done.')), [flaky], { onError: 'retry' }),
+    )
     await clock.advance(0)
     expect(attempts()).toBe(1)
     await clock.advance(999)
@@ -214,7 +314,9 @@ describe('when a tool fails', () => {
   test('`retry` gives up after its retries and shows the last error', async () => {
     const { flaky, attempts } = failing(9)
     const retry = { maxRetries: 3, backoffMs: 10, backoffFactor: 3 }
-    const { inference, clock } = startRun(toolLoop(eventEngine(toolReply(['c1', 'flaky']), textReply('Sorry.')), [flaky], { onError: 'retry', retry }))
+    const { inference, clock } = startRun(
+      toolLoop(eventEngine(toolReply(['c1', 'flaky']), textReply('Sorry.')), [flaky], { onError: 'retry', retry }),
+    )
     await clock.advance(10 + 30 + 90)
     expect(answersOf(await inference.result)).toEqual([['c1', 'failed 4']])
     expect(attempts()).toBe(4)
@@ -222,7 +324,9 @@ describe('when a tool fails', () => {
 
   test('`retry` ends its wait when the run is cancelled', async () => {
     const { flaky, attempts } = failing(9)
-    const { inference, clock } = startRun(toolLoop(eventEngine(toolReply(['c1', 'flaky'])), [flaky], { onError: 'retry' }))
+    const { inference, clock } = startRun(
+      toolLoop(eventEngine(toolReply(['c1', 'flaky'])), [flaky], { onError: 'retry' }),
+    )
     await settle()
     inference.cancel()
     await expect(inference.result).rejects.toMatchObject({ code: 'INFERENCE_CANCELLED' })
@@ -232,7 +336,9 @@ describe('when a tool fails', () => {
 
   test.each(['nobody', 'strict'])('`retry` does not repeat a call of %s, which cannot be executed', async (name) => {
     const strict = testTool('strict', () => 1, { input: z.object({ a: z.string() }) })
-    const { turn, clock } = await finishRun(toolLoop(eventEngine(toolReply(['c1', name]), textReply('Done.')), [strict], { onError: 'retry' }))
+    const { turn, clock } = await finishRun(
+      toolLoop(eventEngine(toolReply(['c1', name]), textReply('Done.')), [strict], { onError: 'retry' }),
+    )
     expect(answersOf(turn)).toHaveLength(1)
     expect(clock.pending).toBe(0)
   })
@@ -240,8 +346,13 @@ describe('when a tool fails', () => {
   test('`abort` ends the run with its error, after every call has an answer', async () => {
     const { flaky } = failing(1)
     const engine = eventEngine(toolReply(['c1', 'echo', { n: 1 }], ['c2', 'flaky'], ['c3', 'echo', { n: 3 }]))
-    const { events, turn, inference } = await finishRun(toolLoop(engine, [echo, flaky], { onError: 'abort', maxParallel: 1 }))
-    await expect(inference.result).rejects.toMatchObject({ code: 'TOOL_FAILED', message: expect.stringMatching(/flaky.*c2.*failed 1/) })
+    const { events, turn, inference } = await finishRun(
+      toolLoop(engine, [echo, flaky], { onError: 'abort', maxParallel: 1 }),
+    )
+    await expect(inference.result).rejects.toMatchObject({
+      code: 'TOOL_FAILED',
+      message: expect.stringMatching(/flaky.*c2.*failed 1/),
+    })
     expect(answersOf(turn)).toEqual([
       ['c1', { n: 1 }],
       ['c2', 'failed 1'],
@@ -254,7 +365,9 @@ describe('when a tool fails', () => {
   test('`abort` lets the tools that run come to their end', async () => {
     const work = Promise.withResolvers<Json>()
     const engine = eventEngine(toolReply(['c1', 'slow'], ['c2', 'flaky']))
-    const { inference } = startRun(toolLoop(engine, [testTool('slow', () => work.promise), failing(1).flaky], { onError: 'abort' }))
+    const { inference } = startRun(
+      toolLoop(engine, [testTool('slow', () => work.promise), failing(1).flaky], { onError: 'abort' }),
+    )
     await settle()
     expect(inference.status).toBe('running')
     work.resolve('slow but done')

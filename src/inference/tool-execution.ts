@@ -63,8 +63,10 @@ function findTool(name: string, execution: ToolExecution): Tool {
 // Arguments that are cut off are never mended: half of a list of files to delete is not what the model asked for.
 async function validInput(tool: Tool, call: ToolCallBlock, execution: ToolExecution): Promise<unknown> {
   const given = toolArguments(call)
-  if (given === undefined) throw failure('the tool was not run: its arguments are not a valid JSON object, or were cut off')
-  const result = await inTime(tool, execution, () => tool.input['~standard'].validate(given))
+  if (given === undefined)
+    throw failure('the tool was not run: its arguments are not a valid JSON object, or were cut off')
+  const validated = tool.input['~standard'].validate(given)
+  const result = validated instanceof Promise ? await inTime(tool, execution, () => validated) : validated
   if (result.issues === undefined) return result.value
   const problems = result.issues.map(({ path, message }) => {
     const at = (path ?? []).map((step) => String(typeof step === 'object' ? step.key : step)).join('.')
@@ -143,7 +145,7 @@ async function withRetries<T>({ retry, context }: ToolExecution, run: () => Prom
     try {
       return await run()
     } catch (error) {
-      if (context.signal.aborted || retries >= retry.maxRetries) throw error
+      if (retries >= retry.maxRetries) throw error
       await sleep(context.clock, retry.backoffMs * retry.backoffFactor ** retries, context.signal)
     }
   }

@@ -1,5 +1,11 @@
 import { GeppettoError } from '../errors.ts'
-import { durationOf, type ToolChoice, type ToolConfig, type ToolDefinition, type ToolErrorPolicy } from '../turns/values.ts'
+import {
+  durationOf,
+  type ToolChoice,
+  type ToolConfig,
+  type ToolDefinition,
+  type ToolErrorPolicy,
+} from '../turns/values.ts'
 import type { StepController } from './steps.ts'
 import type { ToolBatchSettings } from './tool-batch.ts'
 import type { RetryOptions } from './tool-execution.ts'
@@ -46,7 +52,10 @@ export function readToolLoop(tools: readonly Tool[], options: ToolLoopOptions): 
   const { maxRetries = 2, backoffMs = 1000, backoffFactor = 2 } = options.retry ?? {}
   for (const [name, count] of Object.entries({ maxIterations, maxParallel, timeoutMs, maxResultChars })) {
     if (Number.isInteger(count) && count >= 1) continue
-    throw new GeppettoError('SETTINGS_INVALID', `The tool loop's ${name} must be a whole number from 1 up, not ${count}.`)
+    throw new GeppettoError(
+      'SETTINGS_INVALID',
+      `The tool loop's ${name} must be a whole number from 1 up, not ${count}.`,
+    )
   }
   const allowed = allowedTools === undefined ? undefined : new Set(allowedTools)
   const byName = toolsByName(tools)
@@ -54,7 +63,11 @@ export function readToolLoop(tools: readonly Tool[], options: ToolLoopOptions): 
   return {
     tools: byName,
     offered,
-    definitions: offered.map((tool) => ({ name: tool.name, description: tool.description, parameters: toolParameters(tool) })),
+    definitions: offered.map((tool) => ({
+      name: tool.name,
+      description: tool.description,
+      parameters: toolParameters(tool),
+    })),
     // A model that calls a tool although it was told to call none is not obeyed.
     isAllowed: (name) => toolChoice !== 'none' && (allowed?.has(name) ?? true),
     maxIterations,
@@ -80,7 +93,8 @@ function toolsByName(tools: readonly Tool[]): ReadonlyMap<string, Tool> {
   const byName = new Map<string, Tool>()
   for (const tool of tools.toSorted((left, right) => (left.name < right.name ? -1 : 1))) {
     requireValidSpec(tool)
-    if (byName.has(tool.name)) throw new GeppettoError('TOOL_INVALID', `Two tools are named ${tool.name}; a name must be one tool's.`)
+    if (byName.has(tool.name))
+      throw new GeppettoError('TOOL_INVALID', `Two tools are named ${tool.name}; a name must be one tool's.`)
     byName.set(tool.name, tool)
   }
   return byName

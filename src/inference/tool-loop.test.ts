@@ -82,7 +82,9 @@ describe('one run', () => {
 
   test('shows a middleware inside of it each model call, and its edit says by whom from then on', async () => {
     const note = { kind: 'system', payload: { text: 'Be brief.' } } as const
-    const once = editTurn('brief', (turn) => (turn.blocks.some((b) => b.metadata?.['geppetto.middleware@v1'] === 'brief') ? turn : append(turn, note)))
+    const once = editTurn('brief', (turn) =>
+      turn.blocks.some((b) => b.metadata?.['geppetto.middleware@v1'] === 'brief') ? turn : append(turn, note),
+    )
     const engine = eventEngine(toolReply(['c1', 'echo']), textReply('Done.'))
     const { turn } = await finishRun(toolLoop(stack(engine, once), [echo]))
     expect(blocksOf(turn, 'system')).toMatchObject([{ ...note, metadata: { 'geppetto.middleware@v1': 'brief' } }])
@@ -91,7 +93,10 @@ describe('one run', () => {
   test('fails with LOOP_LIMIT when the model never stops to ask, and keeps what was done', async () => {
     const engine = eventEngine(toolReply(['c1', 'echo']), toolReply(['c2', 'echo']), toolReply(['c3', 'echo']))
     const { events, turn, inference } = await finishRun(toolLoop(engine, [echo], { maxIterations: 2 }))
-    await expect(inference.result).rejects.toMatchObject({ code: 'LOOP_LIMIT', message: expect.stringContaining('max iterations (2) reached') })
+    await expect(inference.result).rejects.toMatchObject({
+      code: 'LOOP_LIMIT',
+      message: expect.stringContaining('max iterations (2) reached'),
+    })
     expect(engine.requests).toHaveLength(2)
     expect(answersOf(turn).map(([id]) => id)).toEqual(['c1', 'c2'])
     expect(events.at(-1)).toMatchObject({ type: 'inference-failed', error: { code: 'LOOP_LIMIT' } })
@@ -105,7 +110,11 @@ describe('what is offered', () => {
     const engine = eventEngine(textReply('Done.'))
     const { turn } = await finishRun(toolLoop(engine, tools))
     expect(engine.requests[0]?.context.tools.map(({ name }) => name)).toEqual(['Alpha', 'beta', 'zeta'])
-    expect(toolDefinitionsKey.get(turn)?.[0]).toEqual({ name: 'Alpha', description: 'Does Alpha.', parameters: { type: 'object' } })
+    expect(toolDefinitionsKey.get(turn)?.[0]).toEqual({
+      name: 'Alpha',
+      description: 'Does Alpha.',
+      parameters: { type: 'object' },
+    })
     expect(toolConfigKey.get(turn)).toEqual({
       enabled: true,
       tool_choice: 'auto',
@@ -122,7 +131,9 @@ describe('what is offered', () => {
     const first = await finishRun(toolLoop(eventEngine(textReply('Done.')), tools))
     const same = await finishRun(toolLoop(eventEngine(textReply('Done.')), tools.toReversed()), { turn: first.turn })
     const other = await finishRun(toolLoop(eventEngine(textReply('Done.')), tools.slice(1)), { turn: first.turn })
-    expect([first, same, other].map(({ events }) => typesOf(events).filter((type) => type === 'turn-edited').length)).toEqual([1, 0, 1])
+    expect(
+      [first, same, other].map(({ events }) => typesOf(events).filter((type) => type === 'turn-edited').length),
+    ).toEqual([1, 0, 1])
     expect(toolDefinitionsKey.get(other.turn)?.map(({ name }) => name)).toEqual(['Alpha', 'beta'])
   })
 
@@ -164,12 +175,18 @@ describe('what is offered', () => {
 describe('calls that are executed', () => {
   test('are those of this run: one that an earlier run left is not', async () => {
     const left = append(promptTurn, toolCall('old', 'echo', {}), userText('Go on'))
-    const { turn } = await finishRun(toolLoop(eventEngine(toolReply(['c1', 'echo']), textReply('Done.')), [echo]), { turn: left })
+    const { turn } = await finishRun(toolLoop(eventEngine(toolReply(['c1', 'echo']), textReply('Done.')), [echo]), {
+      turn: left,
+    })
     expect(answersOf(turn).map(([id]) => id)).toEqual(['c1'])
   })
 
   test('are executed once for each id of a reply, and again when a later reply uses the id again', async () => {
-    const engine = eventEngine(toolReply(['c1', 'echo', { n: 1 }], ['c1', 'echo', { n: 2 }]), toolReply(['c1', 'echo', { n: 3 }]), textReply('Done.'))
+    const engine = eventEngine(
+      toolReply(['c1', 'echo', { n: 1 }], ['c1', 'echo', { n: 2 }]),
+      toolReply(['c1', 'echo', { n: 3 }]),
+      textReply('Done.'),
+    )
     expect(answersOf((await finishRun(toolLoop(engine, [echo]))).turn)).toEqual([
       ['c1', { n: 1 }],
       ['c1', { n: 3 }],
@@ -177,7 +194,12 @@ describe('calls that are executed', () => {
   })
 
   test('are not those of an attempt that was discarded', async () => {
-    const discarded: EngineEvent = { type: 'attempt-discarded', error: { code: 'PROVIDER_OVERLOADED', message: 'later' }, blocks: 1, retryInMs: 0 }
+    const discarded: EngineEvent = {
+      type: 'attempt-discarded',
+      error: { code: 'PROVIDER_OVERLOADED', message: 'later' },
+      blocks: 1,
+      retryInMs: 0,
+    }
     const engine = eventEngine(
       [...toolReply(['c1', 'echo']).slice(0, -1), discarded, ...toolReply(['c2', 'echo'])],
       textReply('Done.'),

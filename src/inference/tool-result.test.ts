@@ -12,7 +12,11 @@ test.each([
   ['half of a surrogate pair', { '\ud800': ['a\udc00b'] }, { '\ufffd': ['a\ufffdb'] }],
   ['a NUL', 'a\0b', 'a\ufffdb'],
   ['minus zero', [-0], [0]],
-  ['a property named __proto__', JSON.parse('{"__proto__":{"polluted":1}}') as unknown, JSON.parse('{"__proto__":{"polluted":1}}')],
+  [
+    'a property named __proto__',
+    JSON.parse('{"__proto__":{"polluted":1}}') as unknown,
+    JSON.parse('{"__proto__":{"polluted":1}}'),
+  ],
 ])('%s is kept as JSON', (_what, given, kept) => {
   expect(toStoredJson('the result', given, 1000)).toStrictEqual(kept)
   expect(({} as { polluted?: unknown }).polluted).toBeUndefined()

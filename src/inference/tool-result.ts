@@ -10,7 +10,8 @@ export function toStoredJson(what: string, given: unknown, maxChars: number): Js
   if (given === undefined) return null
   if (typeof given === 'string') return boundedText(given, maxChars)
   const path = findNonJson(given)
-  if (path !== undefined) throw new GeppettoError('TOOL_FAILED', `${what} is not JSON at ${path}`, { details: { path } })
+  if (path !== undefined)
+    throw new GeppettoError('TOOL_FAILED', `${what} is not JSON at ${path}`, { details: { path } })
   const value = storable(given as Json) // findNonJson found nothing
   const text = JSON.stringify(value)
   return text.length > maxChars ? boundedText(text, maxChars) : value

@@ -2,7 +2,12 @@ import { expect, expectTypeOf, test } from 'vitest'
 import * as z from 'zod'
 import { jsonSchemaInput, defineTool, toolParameters, type Tool } from './tool.ts'
 
-const city = { name: 'weather', description: 'The weather.', input: z.object({ city: z.string() }), execute: () => null }
+const city = {
+  name: 'weather',
+  description: 'The weather.',
+  input: z.object({ city: z.string() }),
+  execute: () => null,
+}
 
 test('a tool is given its input as its schema types it', () => {
   const tool = defineTool({
@@ -29,11 +34,17 @@ test.each(['a', 'get_weather-2', 'X'.repeat(64)])('a tool can be named %j', (nam
 test.each([
   ['no description', { ...city, description: ' ' }, /needs a description/],
   ['a text as input', { ...city, input: z.string() }, /an object at its root/],
-  ['a union at the root', { ...city, input: z.union([z.object({ a: z.string() }), z.object({})]) }, /an object at its root/],
+  [
+    'a union at the root',
+    { ...city, input: z.union([z.object({ a: z.string() }), z.object({})]) },
+    /an object at its root/,
+  ],
   ['an input that JSON cannot say', { ...city, input: z.object({ at: z.date() }) }, /cannot be described/],
   ['a plain schema of a list', { ...city, input: jsonSchemaInput({ type: 'array' }) }, /an object at its root/],
 ] satisfies readonly (readonly [string, Tool, RegExp])[])('a tool with %s is refused', (_what, tool, problem) => {
-  expect(() => defineTool<unknown>(tool)).toThrow(expect.objectContaining({ code: 'TOOL_INVALID', message: expect.stringMatching(problem) }))
+  expect(() => defineTool<unknown>(tool)).toThrow(
+    expect.objectContaining({ code: 'TOOL_INVALID', message: expect.stringMatching(problem) }),
+  )
 })
 
 test.each([
@@ -49,7 +60,11 @@ test.each([
   ],
   [
     'a property named as a keyword',
-    jsonSchemaInput({ type: 'object', $schema: 'https://example.com', properties: { properties: { type: 'object', description: 'b' } } }),
+    jsonSchemaInput({
+      type: 'object',
+      $schema: 'https://example.com',
+      properties: { properties: { type: 'object', description: 'b' } },
+    }),
     '{"properties":{"properties":{"description":"b","type":"object"}},"type":"object"}',
   ],
 ])('the parameters of %s are told in a stable order, without $schema', (_what, input, expected) => {

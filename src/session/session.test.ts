@@ -25,7 +25,10 @@ describe('a session’s id', () => {
 
   test.each(['', '  '])('cannot be %j', (id) => {
     expect(() => sessionOf(eventEngine(), { id })).toThrow(
-      expect.objectContaining({ code: 'SESSION_ID_EMPTY', message: expect.stringMatching(/^session has empty SessionID/) }),
+      expect.objectContaining({
+        code: 'SESSION_ID_EMPTY',
+        message: expect.stringMatching(/^session has empty SessionID/),
+      }),
     )
   })
 })
@@ -65,7 +68,9 @@ describe('what a session refuses', () => {
   })
 
   test('is a busy session before an empty one', async () => {
-    const session = sessionOf(eventEngine([{ type: 'turn-edited', by: 'x', edit: (turn) => ({ ...turn, blocks: [] }) }, untilAborted]))
+    const session = sessionOf(
+      eventEngine([{ type: 'turn-edited', by: 'x', edit: (turn) => ({ ...turn, blocks: [] }) }, untilAborted]),
+    )
     session.prompt('Hello')
     const inference = session.startInference()
     await settle()
@@ -77,7 +82,10 @@ describe('what a session refuses', () => {
 
   test('is a cancel when nothing runs', () => {
     expect(() => sessionOf(eventEngine()).cancelActive()).toThrow(
-      expect.objectContaining({ code: 'SESSION_NOT_ACTIVE', message: expect.stringMatching(/^session has no active inference/) }),
+      expect.objectContaining({
+        code: 'SESSION_NOT_ACTIVE',
+        message: expect.stringMatching(/^session has no active inference/),
+      }),
     )
   })
 })
@@ -142,7 +150,12 @@ describe('an inference of a session', () => {
 
   test('has an id of its own, on every event of all its model calls; the log goes on without a gap', async () => {
     const events: InferenceEvent[] = []
-    const engine = eventEngine(toolReply(['c1', 'echo']), toolReply(['c2', 'echo']), textReply('Done.'), textReply('Again.'))
+    const engine = eventEngine(
+      toolReply(['c1', 'echo']),
+      toolReply(['c2', 'echo']),
+      textReply('Done.'),
+      textReply('Again.'),
+    )
     const session = sessionOf(toolLoop(engine, [echo]), { sinks: [(event) => void events.push(event)] })
     session.prompt('Hello')
     await session.startInference().result
@@ -215,7 +228,9 @@ describe('an inference of a session', () => {
 
   test('has freed its session when its terminal event is seen', async () => {
     const idle: boolean[] = []
-    const session = sessionOf(replies(1), { sinks: [(event) => void (isTerminal(event) && idle.push(session.active === undefined))] })
+    const session = sessionOf(replies(1), {
+      sinks: [(event) => void (isTerminal(event) && idle.push(session.active === undefined))],
+    })
     session.prompt('Hello')
     for await (const event of session.startInference()) if (isTerminal(event)) idle.push(session.active === undefined)
     expect(idle).toEqual([true, true])
@@ -237,7 +252,9 @@ describe('an inference of a session', () => {
 
 describe('a middleware', () => {
   test('that edits the turn edits it for good: its block is in the next turn, says by whom, and is not added again', async () => {
-    const brief = editTurn('brief', (turn) => (turn.blocks[0]?.kind === 'system' ? turn : prepend(turn, systemText('Be brief.'))))
+    const brief = editTurn('brief', (turn) =>
+      turn.blocks[0]?.kind === 'system' ? turn : prepend(turn, systemText('Be brief.')),
+    )
     const session = sessionOf(stack(replies(2), brief))
     session.prompt('Hello')
     await session.startInference().result
@@ -249,7 +266,12 @@ describe('a middleware', () => {
   })
 
   test('that only views the turn leaves nothing in it', async () => {
-    const session = sessionOf(stack(replies(1), viewTurn((turn) => append(turn, userText('(Be brief.)')))))
+    const session = sessionOf(
+      stack(
+        replies(1),
+        viewTurn((turn) => append(turn, userText('(Be brief.)'))),
+      ),
+    )
     session.prompt('Hello')
     await session.startInference().result
     expect(session.latest?.blocks.map((block) => block.payload)).toEqual([{ text: 'Hello' }, { text: 'Done.' }])

@@ -26,7 +26,8 @@ export function eventEngine(...calls: readonly (readonly EngineStep[])[]): Event
   const engine: Engine = async function* (turn, context) {
     const steps = calls[requests.length]
     requests.push({ turn, context })
-    if (steps === undefined) throw new Error(`the engine was called ${requests.length} times, ${calls.length} were planned`)
+    if (steps === undefined)
+      throw new Error(`the engine was called ${requests.length} times, ${calls.length} were planned`)
     for (const step of steps) {
       if (step instanceof Error) throw step
       if (typeof step === 'function') await step(context)
@@ -63,7 +64,9 @@ export function textReply(text: string, result: Partial<InferenceResult> = {}): 
 }
 
 /** One provider call that asks for tools: `[id, name, arguments]` each. */
-export function toolReply(...calls: readonly (readonly [id: string, name: string, args?: Json])[]): readonly EngineEvent[] {
+export function toolReply(
+  ...calls: readonly (readonly [id: string, name: string, args?: Json])[]
+): readonly EngineEvent[] {
   return [
     { type: 'provider-call-started', provider: 'test', model: 'test-1' },
     ...calls.map(([toolCallId, name, args = {}]): EngineEvent => {

@@ -41,8 +41,16 @@ export const anyEngineEvent: fc.Arbitrary<EngineEvent> = fc.oneof(
     blocks,
     retryInMs: fc.constant(0),
   }),
-  fc.record({ type: fc.constantFrom('text-segment-started' as const, 'reasoning-segment-started' as const), segmentId }),
-  fc.record({ type: fc.constantFrom('text-delta' as const, 'reasoning-delta' as const), segmentId, offset: fc.nat(9), delta: text }),
+  fc.record({
+    type: fc.constantFrom('text-segment-started' as const, 'reasoning-segment-started' as const),
+    segmentId,
+  }),
+  fc.record({
+    type: fc.constantFrom('text-delta' as const, 'reasoning-delta' as const),
+    segmentId,
+    offset: fc.nat(9),
+    delta: text,
+  }),
   fc.record({ type: fc.constant('text-segment-finished' as const), segmentId, block: text.map(assistantText) }),
   fc.record({
     type: fc.constant('reasoning-segment-finished' as const),
@@ -60,7 +68,11 @@ export const anyEngineEvent: fc.Arbitrary<EngineEvent> = fc.oneof(
   }),
   fc.constantFrom(...edits).map<EngineEvent>((edit) => ({ type: 'turn-edited', by: 'someone', edit })),
   fc.record({ type: fc.constant('info' as const), message: text }),
-  fc.record({ type: fc.constant('phase-reached' as const), phase: fc.constant('pre_inference' as const), iteration: fc.nat(3) }),
+  fc.record({
+    type: fc.constant('phase-reached' as const),
+    phase: fc.constant('pre_inference' as const),
+    iteration: fc.nat(3),
+  }),
 )
 
 export const anyEngineEvents: fc.Arbitrary<readonly EngineEvent[]> = fc.array(anyEngineEvent, { maxLength: 25 })
