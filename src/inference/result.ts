@@ -13,6 +13,8 @@ const tokenLimits = new Set(['max_tokens', 'max_output_tokens', 'length', 'model
 const refusals = new Set(['refusal', 'content_filter', 'safety', 'recitation', 'blocklist', 'prohibited_content', 'spii'])
 const interruptions = new Set(['interrupted', 'cancelled', 'canceled'])
 const failures = new Set(['error', 'failed'])
+/** It ended in the middle, by no limit and by nobody's refusal. */
+const breaks = new Set(['incomplete', 'max_messages', 'steered'])
 const unknowns = new Set(['', 'unknown'])
 
 /**
@@ -26,6 +28,7 @@ export function finishClass(stopReason: string, hasPendingCalls: boolean): Finis
   if (failures.has(reason)) return 'error'
   if (hasPendingCalls) return 'tool_calls_pending'
   if (tokenLimits.has(reason)) return 'max_tokens'
+  if (breaks.has(reason)) return 'incomplete'
   return unknowns.has(reason) ? 'unknown' : 'completed'
 }
 

@@ -86,6 +86,7 @@ describe('structured output', () => {
       name: 'answer',
       schema: { type: 'object' },
       strict: true,
+      requireValid: false,
     })
     expect(callSettings(turn, { ...plain, structuredOutput: { ...config, strict: false } }).structuredOutput?.strict).toBe(false)
   })
@@ -93,7 +94,7 @@ describe('structured output', () => {
   test("a turn's value replaces the engine's as a whole; off is off", () => {
     const settings = { ...plain, structuredOutput: { ...config, description: 'old' } }
     const other = structuredOutputKey.set(turn, { ...config, name: 'other' })
-    expect(callSettings(other, settings).structuredOutput).toEqual({ name: 'other', schema: { type: 'object' }, strict: true })
+    expect(callSettings(other, settings).structuredOutput).toEqual({ name: 'other', schema: { type: 'object' }, strict: true, requireValid: false })
     expect(callSettings(structuredOutputKey.set(turn, { mode: 'off' }), settings).structuredOutput).toBeUndefined()
   })
 

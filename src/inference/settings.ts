@@ -77,6 +77,8 @@ export interface OutputSchema {
   readonly description?: string
   readonly schema: JsonObject
   readonly strict: boolean
+  /** Whether an answer that is not JSON fails the call. */
+  readonly requireValid: boolean
 }
 
 /**
@@ -106,7 +108,7 @@ export function callSettings(turn: Turn, settings: InferenceSettings): CallSetti
 
 /** Whether a model of this name reasons before it answers. */
 export function hasReasoningName(model: string): boolean {
-  return /(?:^|\/)(?:o1|o3|o4|gpt-5)/.test(model.toLowerCase())
+  return /(?:^|\/)(?:o1|o3|o4|gpt-[5-9])/.test(model.toLowerCase())
 }
 
 /** Fields of `over` replace those of `base`; null and undefined inherit. */
@@ -130,7 +132,7 @@ function outputSchema(config: StructuredOutputConfig | undefined): { schema?: Ou
   const { name = '', description, schema = {}, strict = true, require_valid: requireValid = false } = config
   const missing = name.trim() === '' ? 'schema name' : Object.keys(schema).length === 0 ? 'JSON schema' : undefined
   if (missing === undefined) {
-    return { schema: { name, ...(description !== undefined && { description }), schema, strict }, warnings: [] }
+    return { schema: { name, ...(description !== undefined && { description }), schema, strict, requireValid }, warnings: [] }
   }
   const problem = `structured output mode "json_schema" requires a non-empty ${missing}`
   if (requireValid) throw new GeppettoError('SETTINGS_INVALID', `${problem}.`)

@@ -174,6 +174,16 @@ describe('a call that fails', () => {
     expect(inferenceResultKey.get(turn)?.finish_class).toBe(finish)
   })
 
+  test.each([
+    ['{"city":"Paris"}', undefined],
+    ['Paris, I think.', 'STRUCTURED_OUTPUT_INVALID'],
+  ])('where JSON is required, %s ends with %s', async (say, code) => {
+    const structuredOutput = { mode: 'json_schema' as const, name: 'place', schema: { type: 'object' }, require_valid: true }
+    const { error, turn } = await speak([[lines({ say }, { end: 'stop' })]], { structuredOutput })
+    expect((error as ProviderError | undefined)?.code).toBe(code)
+    expect(answerText(turn)).toBe(say)
+  })
+
   test('no key is in any error', async () => {
     const { error, events } = await speak([['{"error":"no"}', { ...json, status: 400 }]], { apiKey: 'canary-key' })
     expect(JSON.stringify([error, (error as Error).message, (error as Error).stack, events])).not.toContain('canary-key')

@@ -120,7 +120,7 @@ class Reply {
   #ended = false
   #parseError: ParseError | undefined
   #requestId: string | undefined
-  #seen = { blocks: 0, text: false, reasoning: false, toolCalls: 0, output: false }
+  #seen = { blocks: 0, answer: '', text: false, reasoning: false, toolCalls: 0, output: false }
   outcome: CallOutcome | undefined
 
   readonly #parser = createParser({
@@ -221,9 +221,15 @@ class Reply {
       throw new ProviderError('PROVIDER_MALFORMED_TOOL_CALL', message, { provider, retryable: true, type: outcome.stopReason })
     }
     const finish = this.#finishClass(outcome, mayContinue)
-    if (finish === 'completed' && this.#seen.blocks === 0) {
+    const isSilent = this.#seen.blocks === 0 && outcome.continues !== true
+    if (isSilent && (finish === 'completed' || finish === 'unknown')) {
       const message = `${provider} ended its answer without saying anything. Try again.`
       throw new ProviderError('PROVIDER_EMPTY_RESPONSE', message, { provider, retryable: true, type: outcome.stopReason })
+    }
+    const mustBeJson = this.#call.structuredOutput?.requireValid === true && finish === 'completed'
+    if (mustBeJson && tryParseJson(this.#seen.answer) === undefined) {
+      const message = `${provider} was asked for JSON (${this.#call.structuredOutput?.name}) and answered with other text, which is kept. Try again, or do not require valid output.`
+      throw new ProviderError('STRUCTURED_OUTPUT_INVALID', message, { provider, retryable: false })
     }
     return { finishClass: finish, result: this.#result(outcome, finish), blocks: this.#seen.blocks }
   }
@@ -274,6 +280,7 @@ class Reply {
     switch (event.type) {
       case 'text-segment-finished':
         seen.text = true
+        seen.answer += event.block.payload.text
         break
       case 'reasoning-segment-finished':
         seen.reasoning = true

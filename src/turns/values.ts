@@ -124,7 +124,7 @@ export const structuredOutputSchema = v.looseObject({
   schema: v.optional(jsonObject),
   /** Default true. */
   strict: v.optional(v.boolean()),
-  /** Whether an unusable configuration, or an answer that does not fit, fails the run. Default false. */
+  /** Whether an unusable configuration, or an answer that is not JSON, fails the run. Default false. */
   require_valid: v.optional(v.boolean()),
 })
 export type StructuredOutputConfig = v.InferOutput<typeof structuredOutputSchema>
