@@ -76,13 +76,12 @@ export function encodeEvent(event: InferenceEvent | UnknownEvent): JsonObject {
     at: event.at,
   }
   const source = event as unknown as Readonly<Record<string, Json | undefined>> // read by its row's names
-  const row = rows.get(event.type)
-  for (const { name, stored: storedName } of row?.ids ?? everyId) {
+  for (const { name, stored: storedName } of everyId) {
     const value = source[name]
     if (value !== undefined) stored[storedName] = value
   }
   if (event.type === 'unknown') return { ...stored, ...event.fields }
-  for (const { name, stored: storedName, encode } of row?.columns ?? []) {
+  for (const { name, stored: storedName, encode } of rows.get(event.type)?.columns ?? []) {
     const value = source[name]
     if (value !== undefined) stored[storedName] = encode === undefined ? value : encode(value as never) // its own
   }

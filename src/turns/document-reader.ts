@@ -1,6 +1,6 @@
 import {
   Composer,
-  CST,
+  type CST,
   isAlias,
   isMap,
   isScalar,
@@ -98,10 +98,8 @@ function* tokensOf(text: string, lines: LineCounter): Generator<CST.Token, void>
   const parser = new Parser(lines.addNewLine)
   let tokens = 0
   let aliases = 0
-  let isContent = false
   for (const lexeme of new Lexer().lex(text)) {
-    if (!isContent && lexeme.startsWith('*')) aliases += 1
-    isContent = lexeme === CST.SCALAR
+    if (lexeme.startsWith('*')) aliases += 1
     tokens += 1
     if (aliases > documentLimits.maxAliases) throw tooLarge('it uses YAML aliases more often than a turn ever does')
     if (tokens > documentLimits.maxTokens) throw tooLarge(`it has more than ${documentLimits.maxTokens} YAML tokens`)
