@@ -1,6 +1,5 @@
-import { stringify } from 'yaml'
 import type { JsonObject } from '../json.ts'
-import { yamlStyle } from '../turns/document.ts'
+import { writeYaml } from '../turns/yaml-writer.ts'
 import { encodeEvent } from './codec.ts'
 import type { InferenceEvent } from './event.ts'
 import type { EventSink } from './sink.ts'
@@ -17,7 +16,7 @@ export function jsonPrinter(write: (text: string) => void, options: StructuredPr
 
 /** Prints each event as a YAML document. */
 export function yamlPrinter(write: (text: string) => void, options: StructuredPrinterOptions = {}): EventSink {
-  return (event) => write(`---\n${stringify(shown(event, options), yamlStyle)}`)
+  return (event) => write(`---\n${writeYaml(shown(event, options))}`)
 }
 
 function shown(event: InferenceEvent, options: StructuredPrinterOptions): JsonObject {

@@ -1,4 +1,3 @@
-import { stringify } from 'yaml'
 import { isGeppettoError, messageOf } from '../errors.ts'
 import { decodeTurn, type Finding } from './decode.ts'
 import { readDocument } from './document-reader.ts'
@@ -6,13 +5,11 @@ import { encodeTurn } from './encode.ts'
 import { keyCatalogue } from './keys.ts'
 import { pendingToolCalls } from './tool-calls.ts'
 import type { Turn } from './turn.ts'
-
-// Text that YAML 1.1 would read as something else (no, 2024-01-01) is quoted: Python and Go read these files too.
-export const yamlStyle = { lineWidth: 0, aliasDuplicateObjects: false, blockQuote: 'literal', compat: 'yaml-1.1' } as const
+import { writeYaml } from './yaml-writer.ts'
 
 /** The turn as YAML. Equal turns give equal text. */
 export function turnToYaml(turn: Turn): string {
-  return stringify(encodeTurn(turn), yamlStyle)
+  return writeYaml(encodeTurn(turn))
 }
 
 /** The turn as JSON text, indented by two. */
@@ -64,7 +61,13 @@ function brokenToolCalls(turn: Turn): Finding[] {
   const called = new Set(turn.blocks.flatMap((block) => (block.kind === 'tool_call' ? [block.payload.id] : [])))
   const orphans = turn.blocks.flatMap((block, index): Finding[] =>
     block.kind === 'tool_use' && !called.has(block.payload.id)
-      ? [{ severity: 'warning', path: `$.blocks[${index}]`, message: `the result of a call that is not in the turn (${block.payload.id})` }]
+      ? [
+          {
+            severity: 'warning',
+            path: `$.blocks[${index}]`,
+            message: `the result of a call that is not in the turn (${block.payload.id})`,
+          },
+        ]
       : [],
   )
   const pending = pendingToolCalls(turn).map((call): Finding => {
