@@ -40,10 +40,13 @@ export function editDelta(turn: Turn, { by, edit }: TurnEdit): TurnDelta {
   return { ...delta, add: delta.add.map((block) => (before.has(block) ? block : middlewareKey.set(block, by))) }
 }
 
-// Each block that a call made says how that call ended, so that a later reader knows who wrote it.
+// Each block that a call made says how that call ended, so that a later reader knows who wrote it. The raw usage
+// stays with the call: a copy on every block would weigh more than the blocks.
 function stampBlocks(turn: Turn, count: number, result: InferenceResult): Turn {
   const from = turn.blocks.length - count
   if (count === 0) return turn
-  const stamp = (block: Block) => blockResultKey.set(block, result)
+  const { extra: { usage: _usage, ...extra } = {}, ...outcome } = result
+  const stamped = Object.keys(extra).length === 0 ? outcome : { ...outcome, extra }
+  const stamp = (block: Block) => blockResultKey.set(block, stamped)
   return { ...turn, blocks: [...turn.blocks.slice(0, from), ...turn.blocks.slice(from).map(stamp)] }
 }
