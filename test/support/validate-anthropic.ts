@@ -14,7 +14,10 @@ const userOnly = new Set<Json | undefined>(['image', 'document', 'search_result'
 
 /** The rules that `body` breaks, each as a sentence; none for a request that the API takes. */
 export function validateAnthropicRequest(body: JsonObject): readonly string[] {
-  const messages = objects(body['messages']).map((message): Message => ({ role: message['role'], content: objects(message['content']) }))
+  const messages = objects(body['messages']).map((message): Message => ({
+    role: message['role'],
+    content: objects(message['content']),
+  }))
   return [
     ...settingsProblems(body, messages),
     ...toolProblems(body, messages),
@@ -23,7 +26,9 @@ export function validateAnthropicRequest(body: JsonObject): readonly string[] {
     ...pairProblems(messages),
     ...serverPairProblems(messages),
     ...cacheProblems(body, messages),
-    ...(JSON.stringify(body).match(/(?<!\\)(?:\\\\)*\\ud[89a-f]/) === null ? [] : ['there is half of a surrogate pair']),
+    ...(JSON.stringify(body).match(/(?<!\\)(?:\\\\)*\\ud[89a-f]/) === null
+      ? []
+      : ['there is half of a surrogate pair']),
   ]
 }
 
@@ -37,28 +42,37 @@ function settingsProblems(body: JsonObject, messages: readonly Message[]): reado
     ...(typeof body['model'] === 'string' && body['model'] !== '' ? [] : ['model is missing']),
     ...(Number.isInteger(most) && most >= 1 ? [] : ['max_tokens is no positive integer']),
     ...(body['stream'] === true ? [] : ['stream is not true']),
-    ...(thinking?.['type'] === 'enabled' && (!Number.isInteger(budget) || budget < 1024) ? ['the thinking budget is below 1024'] : []),
+    ...(thinking?.['type'] === 'enabled' && (!Number.isInteger(budget) || budget < 1024)
+      ? ['the thinking budget is below 1024']
+      : []),
     ...(budget > 0 && budget >= most ? ['the thinking budget is not below max_tokens'] : []),
     ...(isOn && ['temperature', 'top_p', 'top_k'].some((name) => name in body) ? ['sampling beside thinking'] : []),
     ...(isOn && (choice === 'any' || choice === 'tool') ? ['a forced tool beside thinking'] : []),
     ...('temperature' in body && 'top_p' in body ? ['temperature and top_p together'] : []),
-    ...(objects(body['system']).every(({ text }) => isVisible(text)) ? [] : ['system text without a visible character']),
+    ...(objects(body['system']).every(({ text }) => isVisible(text))
+      ? []
+      : ['system text without a visible character']),
     ...(list(body['stop_sequences']).every(isVisible) ? [] : ['a stop sequence without a visible character']),
     ...(thinking?.['type'] === 'enabled' ? loopProblems(messages) : []),
   ]
 }
 
 function loopProblems(messages: readonly Message[]): readonly string[] {
-  const isResults = (message: Message | undefined) => message?.role === 'user' && message.content[0]?.['type'] === 'tool_result'
+  const isResults = (message: Message | undefined) =>
+    message?.role === 'user' && message.content[0]?.['type'] === 'tool_result'
   if (!isResults(messages.at(-1))) return []
   const prompt = messages.findLastIndex((message) => message.role === 'user' && !isResults(message))
-  return isThinking(messages[prompt + 1]?.content[0]) ? [] : ['a tool loop that did not begin with thinking goes on with it']
+  return isThinking(messages[prompt + 1]?.content[0])
+    ? []
+    : ['a tool loop that did not begin with thinking goes on with it']
 }
 
 function toolProblems(body: JsonObject, messages: readonly Message[]): readonly string[] {
   const tools = objects(body['tools'])
   const names = tools.flatMap(({ name }) => (typeof name === 'string' ? [name] : []))
-  const usesTools = messages.some(({ content }) => content.some(({ type }) => type === 'tool_use' || type === 'tool_result'))
+  const usesTools = messages.some(({ content }) =>
+    content.some(({ type }) => type === 'tool_use' || type === 'tool_result'),
+  )
   const own = tools.filter(({ type }) => type === undefined)
   return [
     ...('tools' in body && tools.length === 0 ? ['an empty list of tools'] : []),
@@ -66,15 +80,21 @@ function toolProblems(body: JsonObject, messages: readonly Message[]): readonly 
     ...(usesTools && tools.length === 0 ? ['tool blocks without tools'] : []),
     ...(new Set(names).size === names.length ? [] : ['two tools of one name']),
     ...own.filter((tool) => !nameForm.test(String(tool['name']))).map(() => 'a tool name that the API refuses'),
-    ...own.filter((tool) => !isJsonObject(tool['input_schema']) || tool['input_schema']['type'] !== 'object').map(() => 'a tool without an object schema'),
+    ...own
+      .filter((tool) => !isJsonObject(tool['input_schema']) || tool['input_schema']['type'] !== 'object')
+      .map(() => 'a tool without an object schema'),
   ]
 }
 
 function shapeProblems(messages: readonly Message[]): readonly string[] {
   return [
     ...(messages.length > 0 ? [] : ['no messages']),
-    ...(messages[0]?.role === 'user' ? [] : ['the first message is not the user\'s']),
-    ...messages.flatMap((message, index) => (index > 0 && message.role === messages[index - 1]?.role ? [`messages ${index - 1} and ${index} are of one role`] : [])),
+    ...(messages[0]?.role === 'user' ? [] : ["the first message is not the user's"]),
+    ...messages.flatMap((message, index) =>
+      index > 0 && message.role === messages[index - 1]?.role
+        ? [`messages ${index - 1} and ${index} are of one role`]
+        : [],
+    ),
   ]
 }
 
@@ -85,13 +105,25 @@ function contentProblems({ role, content }: Message, index: number, messages: re
   return [
     ...(content.length > 0 ? [] : [`${at} is empty`]),
     ...(role === 'user' || role === 'assistant' ? [] : [`${at} is of the role ${String(role)}`]),
-    ...content.filter(({ type }) => (role === 'user' ? !userTypes.has(type) : userOnly.has(type))).map(({ type }) => `${at}: ${String(type)} in a message of the ${String(role)}`),
-    ...content.filter(({ type, text }) => type === 'text' && !isVisible(text)).map(() => `${at}: text without a visible character`),
-    ...content.filter(({ type, signature }) => type === 'thinking' && !isVisible(signature)).map(() => `${at}: thinking without a signature`),
-    ...content.filter(({ type, data }) => type === 'redacted_thinking' && !isVisible(data)).map(() => `${at}: redacted thinking without data`),
-    ...content.filter(({ type, source }) => type === 'image' && !isImageSource(source)).map(() => `${at}: an image without a usable source`),
+    ...content
+      .filter(({ type }) => (role === 'user' ? !userTypes.has(type) : userOnly.has(type)))
+      .map(({ type }) => `${at}: ${String(type)} in a message of the ${String(role)}`),
+    ...content
+      .filter(({ type, text }) => type === 'text' && !isVisible(text))
+      .map(() => `${at}: text without a visible character`),
+    ...content
+      .filter(({ type, signature }) => type === 'thinking' && !isVisible(signature))
+      .map(() => `${at}: thinking without a signature`),
+    ...content
+      .filter(({ type, data }) => type === 'redacted_thinking' && !isVisible(data))
+      .map(() => `${at}: redacted thinking without data`),
+    ...content
+      .filter(({ type, source }) => type === 'image' && !isImageSource(source))
+      .map(() => `${at}: an image without a usable source`),
     ...(role === 'assistant' && !isLast && isThinking(last) ? [`${at} ends with thinking`] : []),
-    ...(isLast && role === 'assistant' && last?.['type'] === 'text' && /\s$/.test(String(last['text'])) ? [`${at} ends with white space`] : []),
+    ...(isLast && role === 'assistant' && last?.['type'] === 'text' && /\s$/.test(String(last['text']))
+      ? [`${at} ends with white space`]
+      : []),
   ]
 }
 
@@ -107,7 +139,9 @@ function pairProblems(messages: readonly Message[]): readonly string[] {
   const ids = calls.map(({ id }) => String(id))
   return [
     ...(new Set(ids).size === ids.length ? [] : ['tool_use ids are not unique']),
-    ...calls.filter(({ id, name }) => !idForm.test(String(id)) || !nameForm.test(String(name))).map(({ id }) => `the API refuses the id or name of the call ${String(id)}`),
+    ...calls
+      .filter(({ id, name }) => !idForm.test(String(id)) || !nameForm.test(String(name)))
+      .map(({ id }) => `the API refuses the id or name of the call ${String(id)}`),
     ...calls.filter(({ input }) => !isJsonObject(input)).map(({ id }) => `the input of ${String(id)} is no object`),
     ...messages.flatMap(({ content }, index) => {
       const called = content.filter(({ type }) => type === 'tool_use').map(({ id }) => id)
@@ -115,8 +149,12 @@ function pairProblems(messages: readonly Message[]): readonly string[] {
       const answers = next.filter(({ type }) => type === 'tool_result').map((result) => result['tool_use_id'])
       const leading = next.slice(0, answers.length)
       return [
-        ...(called.length === answers.length && called.every((id) => answers.includes(id)) ? [] : [`message ${index}: calls and results do not match`]),
-        ...(leading.every(({ type }) => type === 'tool_result') ? [] : [`message ${index + 1}: results do not come first`]),
+        ...(called.length === answers.length && called.every((id) => answers.includes(id))
+          ? []
+          : [`message ${index}: calls and results do not match`]),
+        ...(leading.every(({ type }) => type === 'tool_result')
+          ? []
+          : [`message ${index + 1}: results do not come first`]),
       ]
     }),
     ...(messages[0]?.content.some(({ type }) => type === 'tool_result') === true ? ['a result before every call'] : []),
@@ -125,7 +163,12 @@ function pairProblems(messages: readonly Message[]): readonly string[] {
 
 function serverPairProblems(messages: readonly Message[]): readonly string[] {
   const last = messages.at(-1)
-  const waits = last?.role === 'assistant' ? last : last?.content.every(({ type }) => type === 'tool_result') === true ? messages.at(-2) : undefined
+  const waits =
+    last?.role === 'assistant'
+      ? last
+      : last?.content.every(({ type }) => type === 'tool_result') === true
+        ? messages.at(-2)
+        : undefined
   const open = new Map<Json | undefined, Message>()
   const problems: string[] = []
   for (const message of messages) {
@@ -136,10 +179,16 @@ function serverPairProblems(messages: readonly Message[]): readonly string[] {
         if (!isJsonObject(content['input'])) problems.push('the input of a server tool is no object')
         open.set(content['id'], message)
       }
-      if (type !== 'tool_result' && type.endsWith('tool_result') && !open.delete(content['tool_use_id'])) problems.push('a server result without its call')
+      if (type !== 'tool_result' && type.endsWith('tool_result') && !open.delete(content['tool_use_id']))
+        problems.push('a server result without its call')
     }
   }
-  return [...problems, ...[...open].filter(([, message]) => message !== waits).map(([id]) => `the server call ${String(id)} has no result`)]
+  return [
+    ...problems,
+    ...[...open]
+      .filter(([, message]) => message !== waits)
+      .map(([id]) => `the server call ${String(id)} has no result`),
+  ]
 }
 
 function cacheProblems(body: JsonObject, messages: readonly Message[]): readonly string[] {
@@ -149,8 +198,15 @@ function cacheProblems(body: JsonObject, messages: readonly Message[]): readonly
   return [
     ...(marked.length <= 4 ? [] : [`${marked.length} cache marks`]),
     ...(marked.some(isThinking) ? ['a cache mark on thinking'] : []),
-    ...(marked.some(({ type, content, text }) => (type === 'tool_result' && content === undefined) || (type === 'text' && text === '')) ? ['a cache mark on nothing'] : []),
-    ...(lives.lastIndexOf('1h') > lives.indexOf('5m') && lives.includes('5m') ? ['a longer cache life behind a shorter one'] : []),
+    ...(marked.some(
+      ({ type, content, text }) =>
+        (type === 'tool_result' && content === undefined) || (type === 'text' && text === ''),
+    )
+      ? ['a cache mark on nothing']
+      : []),
+    ...(lives.lastIndexOf('1h') > lives.indexOf('5m') && lives.includes('5m')
+      ? ['a longer cache life behind a shorter one']
+      : []),
   ]
 }
 

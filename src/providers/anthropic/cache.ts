@@ -8,7 +8,10 @@ import type { Message, Part } from './messages.ts'
 const mostMarks = 4
 
 /** The mark for this request; undefined when nothing is to be kept. `others` are marks that the caller's tools bring. */
-export function cacheMark(promptCache: 'none' | 'short' | 'long', others: readonly JsonObject[]): JsonObject | undefined {
+export function cacheMark(
+  promptCache: 'none' | 'short' | 'long',
+  others: readonly JsonObject[],
+): JsonObject | undefined {
   if (promptCache === 'none') return undefined
   // A longer life must not come behind a shorter one.
   const isLong = promptCache === 'long' && others.every((mark) => mark['ttl'] === '1h')
@@ -17,20 +20,30 @@ export function cacheMark(promptCache: 'none' | 'short' | 'long', others: readon
 
 export function markLast(contents: readonly JsonObject[], mark: JsonObject | undefined): readonly JsonObject[] {
   const last = contents.at(-1)
-  return mark === undefined || last === undefined ? contents : [...contents.slice(0, -1), { ...last, cache_control: mark }]
+  return mark === undefined || last === undefined
+    ? contents
+    : [...contents.slice(0, -1), { ...last, cache_control: mark }]
 }
 
 /**
  * The messages as they are sent, with a mark on the last user message, which the next request begins with, and one on
  * that before it, which the last request marked: a lookup goes back 20 blocks from a mark, and a step can have more.
  */
-export function markedMessages(messages: readonly Message[], mark: JsonObject | undefined, used: number): readonly JsonObject[] {
-  const candidates = messages.flatMap((message, index) => (message.role === 'user' && lastStable(message) !== -1 ? [index] : []))
+export function markedMessages(
+  messages: readonly Message[],
+  mark: JsonObject | undefined,
+  used: number,
+): readonly JsonObject[] {
+  const candidates = messages.flatMap((message, index) =>
+    message.role === 'user' && lastStable(message) !== -1 ? [index] : [],
+  )
   const most = mark === undefined ? 0 : Math.max(Math.min(mostMarks - used, 2), 0)
   const marked = new Set(candidates.slice(Math.max(candidates.length - most, 0)))
   return messages.map((message, index) => {
     const at = marked.has(index) ? lastStable(message) : -1
-    const content = message.parts.map((part, place) => (place === at && mark !== undefined ? { ...part.content, cache_control: mark } : part.content))
+    const content = message.parts.map((part, place) =>
+      place === at && mark !== undefined ? { ...part.content, cache_control: mark } : part.content,
+    )
     return { role: message.role, content }
   })
 }

@@ -110,7 +110,8 @@ function finishedThinking(open: OpenBlock): readonly EngineEvent[] {
   if (written === '' && signature === '') return []
   show(open, (event) => events.push(event))
   const payload: ReasoningPayload = { ...(written !== '' && { text: written }), ...(signature !== '' && { signature }) }
-  const block = signature === '' ? reasoning(payload) : sealed(reasoning(payload), { ...fields, thinking: written, signature }, [])
+  const block =
+    signature === '' ? reasoning(payload) : sealed(reasoning(payload), { ...fields, thinking: written, signature }, [])
   return [...events, { type: 'reasoning-segment-finished', segmentId: id, block }]
 }
 
@@ -131,7 +132,10 @@ function finishedCall({ id, fields, written }: OpenBlock): readonly EngineEvent[
 function finishedItem({ fields, written }: OpenBlock): readonly EngineEvent[] {
   if (text(fields, 'type') === undefined) return []
   const item = written.trim() === '' ? fields : { ...fields, input: parsed(written) }
-  return [...serverItemFinished(item), { type: 'block-received', block: otherBlock('provider_item', { provider: 'anthropic', item }) }]
+  return [
+    ...serverItemFinished(item),
+    { type: 'block-received', block: otherBlock('provider_item', { provider: 'anthropic', item }) },
+  ]
 }
 
 /** What JSON text says; text that is none stays as it is, for whoever reads the call to refuse. */
@@ -144,8 +148,12 @@ function parsed(value: Json): Json {
 
 /** The block with the item that it came as, where that says more than the fields in `portable`. */
 function sealed<B extends Block>(block: B, item: JsonObject, portable: readonly string[]): B {
-  const more = Object.entries(item).filter(([name, value]) => !portable.includes(name) && value !== null && !isEmptyList(value))
-  return more.length === 0 || findNonJson(item) !== undefined ? block : sidecarKey.set(block, { provider: 'anthropic', item })
+  const more = Object.entries(item).filter(
+    ([name, value]) => !portable.includes(name) && value !== null && !isEmptyList(value),
+  )
+  return more.length === 0 || findNonJson(item) !== undefined
+    ? block
+    : sidecarKey.set(block, { provider: 'anthropic', item })
 }
 
 function isEmptyList(value: Json): boolean {

@@ -118,7 +118,10 @@ function legacyThinking(block: ReasoningBlock, note: Note): readonly JsonObject[
   const { text: thinking = '', signature = '', encrypted_content: encrypted, item_id: itemId } = block.payload
   const writer = read(blockResultKey, block)?.provider ?? 'anthropic'
   const hasForeignSeal =
-    isFilled(encrypted) || isFilled(itemId) || read(thoughtKey, block) !== undefined || read(thoughtSignatureKey, block) !== undefined
+    isFilled(encrypted) ||
+    isFilled(itemId) ||
+    read(thoughtKey, block) !== undefined ||
+    read(thoughtSignatureKey, block) !== undefined
   if (hasForeignSeal || !ownNames.has(writer)) {
     note('foreign-reasoning', 'reasoning that another provider sealed')
     return []
@@ -144,12 +147,24 @@ export function callContent(block: ToolCallBlock, id: string, note: Note): JsonO
 export function resultContent(block: ToolUseBlock, id: string): JsonObject {
   const content = resultText(block.payload)
   const isError = isFilled(block.payload.error)
-  return { type: 'tool_result', tool_use_id: id, ...(content.trim() !== '' && { content }), ...(isError && { is_error: true }) }
+  return {
+    type: 'tool_result',
+    tool_use_id: id,
+    ...(content.trim() !== '' && { content }),
+    ...(isError && { is_error: true }),
+  }
 }
 
 /** Types that have blocks of their own, or that only a user may say: an item of these was not kept by the decoder. */
 const notItems: ReadonlySet<string> = new Set([
-  'text', 'thinking', 'redacted_thinking', 'tool_use', 'tool_result', 'image', 'document', 'search_result',
+  'text',
+  'thinking',
+  'redacted_thinking',
+  'tool_use',
+  'tool_result',
+  'image',
+  'document',
+  'search_result',
 ])
 
 /** An item that the provider gave and wants back as it was: a server tool's call, its result, a compaction. */
@@ -162,19 +177,29 @@ export function itemContent(block: OtherBlock, note: Note): readonly JsonObject[
   const provider = text(block.payload, 'provider') ?? ''
   const type = text(item, 'type') ?? ''
   if (ownNames.has(provider) && type !== '' && !notItems.has(type)) return [item]
-  note('foreign-item', `an item of ${provider === '' ? 'an unknown provider' : provider} (${type === '' ? 'without a type' : type})`)
+  note(
+    'foreign-item',
+    `an item of ${provider === '' ? 'an unknown provider' : provider} (${type === '' ? 'without a type' : type})`,
+  )
   return []
 }
 
 /** The content that older versions kept beside a block, in place of the block; undefined when there is none. */
-export function originalContent(original: Json | undefined, side: 'user' | 'assistant'): readonly JsonObject[] | undefined {
+export function originalContent(
+  original: Json | undefined,
+  side: 'user' | 'assistant',
+): readonly JsonObject[] | undefined {
   if (!Array.isArray(original)) return undefined
-  const items = original.filter(isJsonObject).filter((item) => (side === 'user' ? isUserItem(item) : isAssistantItem(item)))
+  const items = original
+    .filter(isJsonObject)
+    .filter((item) => (side === 'user' ? isUserItem(item) : isAssistantItem(item)))
   return items.length === 0 ? undefined : items.map(({ cache_control: _marked, ...item }) => item)
 }
 
 function isUserItem(item: JsonObject): boolean {
-  return item['type'] === 'text' ? isFilled(item['text']) : ['image', 'document', 'search_result'].includes(text(item, 'type') ?? '')
+  return item['type'] === 'text'
+    ? isFilled(item['text'])
+    : ['image', 'document', 'search_result'].includes(text(item, 'type') ?? '')
 }
 
 function isAssistantItem(item: JsonObject): boolean {

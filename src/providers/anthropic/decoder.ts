@@ -121,7 +121,15 @@ export class AnthropicDecoder implements StreamDecoder {
     const type = text(fields, 'type') ?? ''
     const kind = kindOf(type)
     const id = kind === 'call' ? this.#callId(text(fields, 'id') ?? '') : `${kind}-${this.#opened}`
-    const block: OpenBlock = { kind, id, outputIndex: this.#opened, fields, written: '', isShown: false, isStopped: false }
+    const block: OpenBlock = {
+      kind,
+      id,
+      outputIndex: this.#opened,
+      fields,
+      written: '',
+      isShown: false,
+      isStopped: false,
+    }
     this.#opened += 1
     this.#lastIndex = index
     this.#queue.push(block)
@@ -163,9 +171,12 @@ export class AnthropicDecoder implements StreamDecoder {
     if (block.kind === 'item') return this.#itemDelta(block, type, delta, emit)
     if (block.kind === 'text' && type === 'text_delta') this.#write(block, text(delta, 'text') ?? '', emit)
     else if (block.kind === 'text' && type === 'citations_delta') addCitation(block, delta['citation'] ?? null, emit)
-    else if (block.kind === 'reasoning' && type === 'thinking_delta') this.#write(block, text(delta, 'thinking') ?? '', emit)
-    else if (block.kind === 'reasoning' && type === 'signature_delta') setFields(block, { signature: text(delta, 'signature') ?? '' })
-    else if (block.kind === 'call' && type === 'input_json_delta') this.#write(block, text(delta, 'partial_json') ?? '', emit)
+    else if (block.kind === 'reasoning' && type === 'thinking_delta')
+      this.#write(block, text(delta, 'thinking') ?? '', emit)
+    else if (block.kind === 'reasoning' && type === 'signature_delta')
+      setFields(block, { signature: text(delta, 'signature') ?? '' })
+    else if (block.kind === 'call' && type === 'input_json_delta')
+      this.#write(block, text(delta, 'partial_json') ?? '', emit)
     else this.#ignored += 1
   }
 
@@ -192,7 +203,11 @@ export class AnthropicDecoder implements StreamDecoder {
     const { type: _type, ...fields } = delta
     for (const [name, value] of Object.entries(fields)) {
       const before = block.fields[name]
-      const isAdded = type !== 'compaction_delta' && type !== 'signature_delta' && typeof before === 'string' && typeof value === 'string'
+      const isAdded =
+        type !== 'compaction_delta' &&
+        type !== 'signature_delta' &&
+        typeof before === 'string' &&
+        typeof value === 'string'
       setFields(block, { [name]: isAdded ? before + value : value })
     }
   }
@@ -262,7 +277,10 @@ export class AnthropicDecoder implements StreamDecoder {
   }
 
   #callId(given: string): string {
-    const base = given !== '' ? given : ['call', this.#callIds.size + 1, ...(this.#responseId === undefined ? [] : [this.#responseId])].join('_')
+    const base =
+      given !== ''
+        ? given
+        : ['call', this.#callIds.size + 1, ...(this.#responseId === undefined ? [] : [this.#responseId])].join('_')
     let id = base
     for (let count = 2; this.#callIds.has(id); count += 1) id = `${base}-${count}`
     this.#callIds.add(id)

@@ -46,7 +46,10 @@ interface OpenCall {
 /** The messages of `blocks`. Any list of blocks gives valid messages; `repairs` says what was changed for it. */
 export function toMessages(blocks: readonly Block[]): Projection {
   const repairs: ProjectionRepair[] = []
-  const noteAt = (block: number): Note => (repair, detail) => repairs.push({ repair, block, detail })
+  const noteAt =
+    (block: number): Note =>
+    (repair, detail) =>
+      repairs.push({ repair, block, detail })
   const leading = blocks.findIndex((block) => block.kind !== 'system')
   const from = leading === -1 ? blocks.length : leading
   const system = blocks.slice(0, from).flatMap((block, index) => {
@@ -92,13 +95,25 @@ class Conversation {
     if (block.kind !== 'tool_use') this.#answering = new Set()
     switch (block.kind) {
       case 'user':
-        return this.#add('user', index, originalContent(read(claudeOriginalContentKey, block), 'user') ?? userContent(block, note))
+        return this.#add(
+          'user',
+          index,
+          originalContent(read(claudeOriginalContentKey, block), 'user') ?? userContent(block, note),
+        )
       case 'system':
         return this.#add('user', index, textContent(block.payload.text, note))
       case 'llm_text':
-        return this.#add('assistant', index, originalContent(read(claudeOriginalContentKey, block), 'assistant') ?? assistantContent(block, note))
+        return this.#add(
+          'assistant',
+          index,
+          originalContent(read(claudeOriginalContentKey, block), 'assistant') ?? assistantContent(block, note),
+        )
       case 'reasoning':
-        return this.#add('assistant', index, originalContent(read(claudeOriginalContentKey, block), 'assistant') ?? thinkingContent(block, note))
+        return this.#add(
+          'assistant',
+          index,
+          originalContent(read(claudeOriginalContentKey, block), 'assistant') ?? thinkingContent(block, note),
+        )
       case 'other':
         return this.#add('assistant', index, itemContent(block, note))
       case 'tool_call':
@@ -123,7 +138,11 @@ class Conversation {
 
   #result(index: number): void {
     const call = this.#callOf.get(index)
-    if (call === undefined) return this.#noteAt(index)('orphan-tool-result', 'no call before it has this id, or the call was answered already')
+    if (call === undefined)
+      return this.#noteAt(index)(
+        'orphan-tool-result',
+        'no call before it has this id, or the call was answered already',
+      )
     if (this.#open.some((open) => open.index === call)) {
       this.#answering = new Set(this.#open.map((open) => open.index))
       return this.#answerCalls()
@@ -145,8 +164,16 @@ class Conversation {
     if (at !== undefined && result?.kind === 'tool_use') {
       return parts([{ ...resultContent(result, id), ...toolset }], at, this.#noteAt(at))
     }
-    this.#noteAt(index)('orphan-tool-call', `the call ${JSON.stringify(id)} has no result; it is answered with an error`)
-    return [{ block: index, content: { type: 'tool_result', tool_use_id: id, content: missingResult, is_error: true, ...toolset } }]
+    this.#noteAt(index)(
+      'orphan-tool-call',
+      `the call ${JSON.stringify(id)} has no result; it is answered with an error`,
+    )
+    return [
+      {
+        block: index,
+        content: { type: 'tool_result', tool_use_id: id, content: missingResult, is_error: true, ...toolset },
+      },
+    ]
   }
 
   #add(role: Message['role'], index: number, contents: readonly JsonObject[]): void {
@@ -164,7 +191,8 @@ class Conversation {
     let sent = base
     for (let count = 2; this.#ids.has(sent); count += 1) sent = `${base}-${count}`
     this.#ids.add(sent)
-    if (sent !== id) this.#noteAt(index)('renamed-tool-call', `the id ${JSON.stringify(id)} is sent as ${JSON.stringify(sent)}`)
+    if (sent !== id)
+      this.#noteAt(index)('renamed-tool-call', `the id ${JSON.stringify(id)} is sent as ${JSON.stringify(sent)}`)
     return sent
   }
 }

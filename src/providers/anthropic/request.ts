@@ -29,7 +29,10 @@ export function toRequest(turn: Turn, settings: CallSettings, tools: readonly To
   const otherMarks = serverTools.map((tool) => object(tool, 'cache_control')).filter((mark) => mark !== undefined)
   const mark = cacheMark(settings.promptCache, otherMarks)
   const used = otherMarks.length + (tools.length > 0 ? 1 : 0) + (system.length > 0 ? 1 : 0)
-  const beta = betaHeader([...messages.flatMap((message) => message.parts.map(({ content }) => content)), ...offered.tools])
+  const beta = betaHeader([
+    ...messages.flatMap((message) => message.parts.map(({ content }) => content)),
+    ...offered.tools,
+  ])
   return {
     path: '/messages',
     headers: { 'anthropic-version': apiVersion, ...(beta !== '' && { 'anthropic-beta': beta }) },
@@ -38,7 +41,12 @@ export function toRequest(turn: Turn, settings: CallSettings, tools: readonly To
       max_tokens: maxTokens(settings, thinking),
       ...(offered.tools.length > 0 && { tools: tools.length > 0 ? markLast(offered.tools, mark) : offered.tools }),
       ...(offered.choice !== undefined && { tool_choice: offered.choice }),
-      ...(system.length > 0 && { system: markLast(system.map(({ content }) => content), mark) }),
+      ...(system.length > 0 && {
+        system: markLast(
+          system.map(({ content }) => content),
+          mark,
+        ),
+      }),
       messages: markedMessages(messages, mark, used),
       ...(thinking !== undefined && { thinking }),
       ...outputConfig(settings),
@@ -50,7 +58,15 @@ export function toRequest(turn: Turn, settings: CallSettings, tools: readonly To
     },
     repairs: [
       ...repairs,
-      ...(gap === undefined ? [] : [{ repair: 'thinking-paused', block: gap, detail: 'these tool calls began without thinking; the model goes on without it' }]),
+      ...(gap === undefined
+        ? []
+        : [
+            {
+              repair: 'thinking-paused',
+              block: gap,
+              detail: 'these tool calls began without thinking; the model goes on without it',
+            },
+          ]),
       ...offered.repairs,
     ],
     warnings: leftOut(settings, thinking),
@@ -78,7 +94,9 @@ function outputConfig({ inference, structuredOutput }: CallSettings): JsonObject
 
 // The API refuses a stop sequence without a visible character.
 function stopSequences({ inference }: CallSettings): JsonObject {
-  const stop = (inference.stop ?? []).filter((sequence) => sequence.trim() !== '').map((sequence) => sequence.toWellFormed())
+  const stop = (inference.stop ?? [])
+    .filter((sequence) => sequence.trim() !== '')
+    .map((sequence) => sequence.toWellFormed())
   return stop.length === 0 ? {} : { stop_sequences: stop }
 }
 

@@ -47,7 +47,8 @@ function callFinished(item: JsonObject): readonly EngineEvent[] {
   }
   const query = text(input, 'query')
   const url = text(input, 'url')
-  if (item['name'] === 'web_search') return [{ type: 'web-search-started', ...id, ...(query !== undefined && { query }) }]
+  if (item['name'] === 'web_search')
+    return [{ type: 'web-search-started', ...id, ...(query !== undefined && { query }) }]
   if (item['name'] === 'web_fetch') return [{ type: 'web-search-open-page', ...id, ...(url !== undefined && { url }) }]
   return []
 }
@@ -59,14 +60,23 @@ function resultFinished(item: JsonObject): readonly EngineEvent[] {
   if (type.includes('code_execution')) return [{ type: 'code-interpreter-done', ...id }]
   if (type === 'web_search_tool_result') {
     // Pages come sealed for the model; viewers get what a person can read of them.
-    const results = list(item, 'content').filter(isJsonObject).map(({ encrypted_content: _sealed, ...page }) => page)
+    const results = list(item, 'content')
+      .filter(isJsonObject)
+      .map(({ encrypted_content: _sealed, ...page }) => page)
     return [
       { type: 'tool-search-results', tool: 'web_search', ...id, results },
       { type: 'web-search-done', ...id },
     ]
   }
   if (type === 'tool_search_tool_result') {
-    return [{ type: 'tool-search-results', tool: 'tool_search', ...id, results: list(object(item, 'content') ?? {}, 'tool_references') }]
+    return [
+      {
+        type: 'tool-search-results',
+        tool: 'tool_search',
+        ...id,
+        results: list(object(item, 'content') ?? {}, 'tool_references'),
+      },
+    ]
   }
   return []
 }

@@ -15,7 +15,9 @@ const goOn: Part = { block: -1, content: { type: 'text', text: 'Continue.' } }
 export function settle(messages: readonly Message[], isPaused: boolean, noteAt: NoteAt): readonly Message[] {
   const resumes = isPaused && messages.at(-1)?.role === 'assistant'
   const paired = withServerToolsPaired(messages, resumes, noteAt)
-  const told = paired.map((message, index) => (resumes && index === paired.length - 1 ? message : withoutLastThinking(message, noteAt)))
+  const told = paired.map((message, index) =>
+    resumes && index === paired.length - 1 ? message : withoutLastThinking(message, noteAt),
+  )
   return withUserAtBothEnds(joined(told), resumes, noteAt)
 }
 
@@ -49,8 +51,14 @@ function withServerToolsPaired(messages: readonly Message[], resumes: boolean, n
     noteAt(block)('orphan-server-tool', `the result of ${JSON.stringify(id)} has no call before it`)
     return []
   }
-  const paired = messages.map((message) => ({ ...message, parts: message.parts.flatMap((part) => keep(part, message)) }))
-  return paired.map((message) => ({ ...message, parts: message.parts.map((part) => withKnownCaller(part, kept, noteAt)) }))
+  const paired = messages.map((message) => ({
+    ...message,
+    parts: message.parts.flatMap((part) => keep(part, message)),
+  }))
+  return paired.map((message) => ({
+    ...message,
+    parts: message.parts.map((part) => withKnownCaller(part, kept, noteAt)),
+  }))
 }
 
 /** The message whose server tools may still be running. */
@@ -81,10 +89,14 @@ function withObjectInput(part: Part, noteAt: NoteAt): Part {
 
 // A call that a program made names the call of the program; without that one it counts as the model's own.
 function withKnownCaller(part: Part, kept: ReadonlySet<string>, noteAt: NoteAt): Part {
-  const caller = part.content['type'] === 'tool_use' || isServerCall(part.content) ? object(part.content, 'caller') : undefined
+  const caller =
+    part.content['type'] === 'tool_use' || isServerCall(part.content) ? object(part.content, 'caller') : undefined
   const id = caller === undefined ? undefined : text(caller, 'tool_id')
   if (id === undefined || kept.has(id)) return part
-  noteAt(part.block)('orphan-server-tool', `the program ${JSON.stringify(id)} that made this call is not in the conversation`)
+  noteAt(part.block)(
+    'orphan-server-tool',
+    `the program ${JSON.stringify(id)} that made this call is not in the conversation`,
+  )
   const { caller: _caller, ...content } = part.content
   return { ...part, content }
 }
@@ -93,7 +105,8 @@ function withKnownCaller(part: Part, kept: ReadonlySet<string>, noteAt: NoteAt):
 function withoutLastThinking(message: Message, noteAt: NoteAt): Message {
   if (message.role === 'user') return message
   const end = message.parts.findLastIndex(({ content }) => !isThinking(content)) + 1
-  for (const { block } of message.parts.slice(end)) noteAt(block)('trailing-reasoning', 'reasoning without an answer behind it')
+  for (const { block } of message.parts.slice(end))
+    noteAt(block)('trailing-reasoning', 'reasoning without an answer behind it')
   return end === message.parts.length ? message : { ...message, parts: message.parts.slice(0, end) }
 }
 
@@ -121,7 +134,8 @@ function withUserAtBothEnds(messages: readonly Message[], resumes: boolean, note
     return [{ role: 'user', parts: [goOn] }]
   }
   const before: Message[] = first.role === 'user' ? [] : [{ role: 'user', parts: [goOn] }]
-  if (before.length > 0) noteAt(first.parts[0]?.block ?? 0)('missing-user-message', 'a conversation begins with the user')
+  if (before.length > 0)
+    noteAt(first.parts[0]?.block ?? 0)('missing-user-message', 'a conversation begins with the user')
   if (last.role === 'user') return [...before, ...messages]
   if (resumes) return [...before, ...messages.slice(0, -1), withoutTrailingSpace(last, noteAt)]
   noteAt(last.parts.at(-1)?.block ?? 0)('missing-user-message', 'a conversation ends with the user')
@@ -132,7 +146,11 @@ function withUserAtBothEnds(messages: readonly Message[], resumes: boolean, note
 function withoutTrailingSpace(message: Message, noteAt: NoteAt): Message {
   const last = message.parts.at(-1)
   const said: Json | undefined = last?.content['text']
-  if (last === undefined || last.content['type'] !== 'text' || typeof said !== 'string' || said === said.trimEnd()) return message
+  if (last === undefined || last.content['type'] !== 'text' || typeof said !== 'string' || said === said.trimEnd())
+    return message
   noteAt(last.block)('trailing-space', 'white space at the end of a reply that goes on')
-  return { ...message, parts: [...message.parts.slice(0, -1), { ...last, content: { ...last.content, text: said.trimEnd() } }] }
+  return {
+    ...message,
+    parts: [...message.parts.slice(0, -1), { ...last, content: { ...last.content, text: said.trimEnd() } }],
+  }
 }

@@ -10,7 +10,9 @@ const defaultMaxTokens = 4096
 /** The API takes no smaller budget. */
 const leastBudget = 1024
 
-export type Thinking = { readonly type: 'enabled'; readonly budget_tokens: number; readonly display?: string } | { readonly type: string; readonly display?: string }
+export type Thinking =
+  | { readonly type: 'enabled'; readonly budget_tokens: number; readonly display?: string }
+  | { readonly type: string; readonly display?: string }
 
 /** The `thinking` field. A type is passed on as it is (`adaptive`, `disabled`, …); a budget alone means `enabled`. */
 export function thinkingOf({ inference }: CallSettings): Thinking | undefined {
@@ -65,13 +67,20 @@ export function sampling({ inference, claude }: CallSettings, thinking: Thinking
 }
 
 /** Settings that are not sent, each with the reason. */
-export function leftOut({ inference, claude, toolConfig }: CallSettings, thinking: Thinking | undefined): readonly string[] {
+export function leftOut(
+  { inference, claude, toolConfig }: CallSettings,
+  thinking: Thinking | undefined,
+): readonly string[] {
   const samplings = { temperature: inference.temperature, top_p: inference.top_p, top_k: claude.top_k }
   const dropped = Object.entries(samplings).flatMap(([name, value]) => (value === undefined ? [] : [name]))
   const isOn = thinks(thinking)
   return [
-    ...(isOn && dropped.length > 0 ? [`${dropped.join(' and ')} left out: Anthropic takes no sampling settings while the model thinks`] : []),
-    ...(isOn && toolConfig?.tool_choice === 'required' ? ['tool_choice "required" is sent as "auto": a model that thinks cannot be forced to call a tool'] : []),
+    ...(isOn && dropped.length > 0
+      ? [`${dropped.join(' and ')} left out: Anthropic takes no sampling settings while the model thinks`]
+      : []),
+    ...(isOn && toolConfig?.tool_choice === 'required'
+      ? ['tool_choice "required" is sent as "auto": a model that thinks cannot be forced to call a tool']
+      : []),
     ...(inference.seed !== undefined ? ['seed left out: Anthropic has none'] : []),
   ]
 }
@@ -83,7 +92,9 @@ export function leftOut({ inference, claude, toolConfig }: CallSettings, thinkin
  */
 export function loopWithoutThinking(messages: readonly Message[]): number | undefined {
   if (!beginsWith(messages.at(-1), 'user', ['tool_result'])) return undefined
-  const prompt = messages.findLastIndex((message) => message.role === 'user' && !beginsWith(message, 'user', ['tool_result']))
+  const prompt = messages.findLastIndex(
+    (message) => message.role === 'user' && !beginsWith(message, 'user', ['tool_result']),
+  )
   const first = messages[prompt + 1]
   return beginsWith(first, 'assistant', ['thinking', 'redacted_thinking']) ? undefined : first?.parts[0]?.block
 }

@@ -20,7 +20,12 @@ export function toTool(spec: ToolSpec): JsonObject {
  * The tools and how they may be chosen. Without tools there are no tool fields, but for a conversation that has called
  * some: "Requests which include `tool_use` or `tool_result` blocks must define tools". Those are named, and not to be called.
  */
-export function toolFields(settings: CallSettings, tools: readonly JsonObject[], messages: readonly Message[], isThinking: boolean): ToolFields {
+export function toolFields(
+  settings: CallSettings,
+  tools: readonly JsonObject[],
+  messages: readonly Message[],
+  isThinking: boolean,
+): ToolFields {
   if (tools.length > 0) {
     const choice = toolChoice(settings, isThinking)
     return { tools, repairs: [], ...(choice !== undefined && { choice }) }
@@ -32,7 +37,13 @@ export function toolFields(settings: CallSettings, tools: readonly JsonObject[],
   return {
     tools: [...names].map((name) => ({ name, description: 'No longer available.', input_schema: { type: 'object' } })),
     choice: { type: 'none' },
-    repairs: [{ repair: 'undeclared-tools', block: first.block, detail: `tools that were called and are not offered now: ${[...names].join(', ')}` }],
+    repairs: [
+      {
+        repair: 'undeclared-tools',
+        block: first.block,
+        detail: `tools that were called and are not offered now: ${[...names].join(', ')}`,
+      },
+    ],
   }
 }
 

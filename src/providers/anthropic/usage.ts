@@ -21,7 +21,9 @@ export function mergeUsage(known: JsonObject, update: JsonObject): JsonObject {
 export function toUsage(raw: JsonObject): Usage | undefined {
   const output = number(raw, 'output_tokens')
   if (number(raw, 'input_tokens') === undefined && output === undefined) return undefined
-  const compactions = list(raw, 'iterations').filter(isJsonObject).filter((entry) => entry['type'] === 'compaction')
+  const compactions = list(raw, 'iterations')
+    .filter(isJsonObject)
+    .filter((entry) => entry['type'] === 'compaction')
   const sum = (name: string) => [raw, ...compactions].reduce((total, entry) => total + count(entry, name), 0)
   const has = (name: string) => number(raw, name) !== undefined
   const details = object(raw, 'output_tokens_details') ?? {}
