@@ -30,6 +30,14 @@ const scopeIds: Readonly<Record<EventScope, readonly IdColumn[]>> = {
 }
 const everyId = [...providerCallIds, segmentId, toolCallId]
 
+/** The stored names of what events of any type may have. */
+export const sharedFields: ReadonlySet<string> = new Set([
+  'type',
+  'ordinal',
+  'at',
+  ...everyId.map(({ stored }) => stored),
+])
+
 function id(name: keyof (SegmentScope & ToolCallScope)): IdColumn {
   return { name, stored: snakeCase(name), isOptional: false }
 }

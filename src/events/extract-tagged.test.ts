@@ -80,8 +80,15 @@ describe('extractTagged', () => {
   it('lets what an extractor says come before the text of the same delta', async () => {
     const events = await filtered(streamed(['a<x:y:z>1</x:y:z>b<app:chart:v1>2</app:chart:v1>c']))
     expect(lines(events)).toEqual([
-      ...['text-segment-started', 'start 0:1', 'raw 1', 'end 1 ok', 'start 0:2', 'raw 2', 'end 2 ok'],
-      ...['@0 abc', '= abc'],
+      'text-segment-started',
+      'start 0:1',
+      'raw 1',
+      'end 1 ok',
+      'start 0:2',
+      'raw 2',
+      'end 2 ok',
+      '@0 abc',
+      '= abc',
     ])
   })
 
@@ -107,7 +114,13 @@ describe('extractTagged', () => {
 
   it('reads from the finished block what no delta brought', async () => {
     expect(lines(await filtered(streamed(['ab'], 'ab<x:y:z>1</x:y:z>c')))).toEqual([
-      ...['text-segment-started', '@0 ab', 'start 0:1', 'raw 1', 'end 1 ok', '@2 c', '= abc'],
+      'text-segment-started',
+      '@0 ab',
+      'start 0:1',
+      'raw 1',
+      'end 1 ok',
+      '@2 c',
+      '= abc',
     ])
   })
 
@@ -175,16 +188,14 @@ describe('extractTagged', () => {
     }
     const events = await filtered([...streamed(['ab<x:y:z>1']).slice(0, -1), discarded, ...streamed(['c'])], {}, blocks)
     expect(lines(events)).toEqual([
-      ...[
-        'text-segment-started',
-        'start 0:1',
-        'raw 1',
-        '@0 ab',
-        'attempt-discarded',
-        'text-segment-started',
-        '@0 c',
-        '= c',
-      ],
+      'text-segment-started',
+      'start 0:1',
+      'raw 1',
+      '@0 ab',
+      'attempt-discarded',
+      'text-segment-started',
+      '@0 c',
+      '= c',
     ])
     expect(blocks.map(({ signal }) => signal.aborted)).toEqual([true])
   })
@@ -198,8 +209,14 @@ describe('extractTagged', () => {
     }
     const events = await filtered([...streamed(['<x:y:z>1']).slice(0, -1), finished, ...streamed(['c'])])
     expect(lines(events)).toEqual([
-      ...['text-segment-started', 'start 0:1', 'raw 1', `end <x:y:z>1 ${error}`, 'provider-call-finished'],
-      ...['text-segment-started', '@0 c', '= c'],
+      'text-segment-started',
+      'start 0:1',
+      'raw 1',
+      `end <x:y:z>1 ${error}`,
+      'provider-call-finished',
+      'text-segment-started',
+      '@0 c',
+      '= c',
     ])
   })
 

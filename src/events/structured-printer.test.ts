@@ -75,7 +75,7 @@ block:
 `)
   })
 
-  it('prints documents that say what the events say', () => {
+  it('prints documents that say what the events say', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 3 }), (some) => {
         const documents = parseAllDocuments(

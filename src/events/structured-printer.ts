@@ -1,6 +1,6 @@
 import type { JsonObject } from '../json.ts'
 import { writeYaml } from '../turns/yaml-writer.ts'
-import { encodeEvent } from './codec.ts'
+import { encodeEvent, sharedFields } from './codec.ts'
 import type { InferenceEvent } from './event.ts'
 import type { EventSink } from './sink.ts'
 
@@ -22,17 +22,5 @@ export function yamlPrinter(write: (text: string) => void, options: StructuredPr
 function shown(event: InferenceEvent, options: StructuredPrinterOptions): JsonObject {
   const stored = encodeEvent(event)
   if (options.ids !== false) return stored
-  const {
-    ordinal,
-    at,
-    session_id,
-    inference_id,
-    turn_id,
-    provider_call_id,
-    attempt,
-    segment_id,
-    tool_call_id,
-    ...own
-  } = stored
-  return own
+  return Object.fromEntries(Object.entries(stored).filter(([name]) => name === 'type' || !sharedFields.has(name)))
 }

@@ -126,9 +126,9 @@ function short(value: Json): string {
   return oneLine.length > 200 ? `${oneLine.slice(0, 200)}…` : oneLine
 }
 
-// What a model writes must not steer the terminal: no escape sequences, no going back over what was written.
-function printable(text: string): string {
-  return text.replaceAll('\r', '').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '\ufffd')
+/** `text` as a terminal may show it: no escape sequences, no going back over what was written. */
+export function printable(text: string): string {
+  return text.replaceAll('\r', '').replace(/(?![\n\t])\p{Cc}/gu, '\ufffd')
 }
 
 function dim(text: string): string {

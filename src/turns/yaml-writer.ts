@@ -5,6 +5,7 @@ const style = {
   lineWidth: 0,
   aliasDuplicateObjects: false,
   blockQuote: 'literal',
+  doubleQuotedMinMultiLineLength: Infinity, // over several lines the library loses spaces around line breaks
   // Text that YAML 1.1 would read as something else (no, 2024-01-01) is quoted: Python and Go read these files too.
   compat: 'yaml-1.1',
 } as const
