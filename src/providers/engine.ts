@@ -341,11 +341,14 @@ function retryDelay(error: unknown, attempt: number, hasOutput: boolean, policy:
   return delayMs > maxDelayMs ? undefined : delayMs
 }
 
-/** The caller's headers, where those that are lists keep what the request put on them. */
-function withLists(names: readonly string[], own: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>>) {
+type Headers = Readonly<Record<string, string>>
+
+/** The caller's headers, in lower case so that they replace ours; those that are lists keep what the request needs. */
+function withLists(names: readonly string[], own: Headers, headers: Headers): Headers {
   const entries = Object.entries(headers).map(([name, value]) => {
-    const needed = names.includes(name.toLowerCase()) ? own[name.toLowerCase()] : undefined
-    return needed === undefined ? [name, value] : [name.toLowerCase(), `${needed},${value}`]
+    const key = name.toLowerCase()
+    const needed = names.includes(key) ? own[key] : undefined
+    return [key, needed === undefined ? value : `${needed},${value}`] as const
   })
-  return Object.fromEntries(entries) as Record<string, string> // pairs of texts
+  return Object.fromEntries(entries)
 }

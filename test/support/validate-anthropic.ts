@@ -129,7 +129,7 @@ function contentProblems({ role, content }: Message, index: number, messages: re
 
 function isImageSource(source: Json | undefined): boolean {
   if (!isJsonObject(source)) return false
-  if (source['type'] === 'url') return isVisible(source['url'])
+  if (source['type'] === 'url') return /^https?:\/\//.test(String(source['url']))
   if (source['type'] === 'file') return isVisible(source['file_id'])
   return source['type'] === 'base64' && /^image\/(?:jpeg|png|gif|webp)$/.test(String(source['media_type']))
 }

@@ -2,20 +2,27 @@ import type { ProjectionRepair } from '../../events/event.ts'
 import { isJsonObject, jsonEqual, type Json, type JsonObject } from '../../json.ts'
 import {
   toolArguments,
-  type ImagePart,
+  type Block,
   type OtherBlock,
   type ReasoningBlock,
+  type ReasoningPayload,
   type TextBlock,
   type ToolCallBlock,
   type ToolUseBlock,
   type UserBlock,
 } from '../../turns/block.ts'
-import { imageSource } from '../../turns/image.ts'
 import type { BlockMetaKey } from '../../turns/key.ts'
-import { blockResultKey, partialKey, sidecarKey, thoughtKey, thoughtSignatureKey } from '../../turns/keys.ts'
-import type { Block } from '../../turns/block.ts'
+import {
+  blockResultKey,
+  claudeOriginalContentKey,
+  partialKey,
+  sidecarKey,
+  thoughtKey,
+  thoughtSignatureKey,
+} from '../../turns/keys.ts'
 import { resultText } from '../tool-answers.ts'
 import { object, text } from '../wire.ts'
+import { imageContent } from './images.ts'
 
 // One block of a turn as the content blocks of a message. What cannot be sent is left out, and `note` hears why.
 
@@ -37,40 +44,6 @@ export function textContent(value: string, note: Note): readonly JsonObject[] {
 export function userContent({ payload }: UserBlock, note: Note): readonly JsonObject[] {
   const images = (payload.images ?? []).flatMap((image) => imageContent(image, note))
   return images.length > 0 && payload.text.trim() === '' ? images : [...textContent(payload.text, note), ...images]
-}
-
-const imageTypes: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp'])
-
-function imageContent(image: ImagePart, note: Note): readonly JsonObject[] {
-  const source = readImage(image, note)
-  switch (source?.from) {
-    case 'url':
-      return [{ type: 'image', source: { type: 'url', url: source.url } }]
-    case 'file':
-      return [{ type: 'image', source: { type: 'file', file_id: source.fileId } }]
-    case 'bytes': {
-      const mediaType = source.mediaType === 'image/jpg' ? 'image/jpeg' : source.mediaType
-      const data = { type: 'base64', media_type: mediaType, data: source.base64 }
-      if (mediaType === 'application/pdf') return [{ type: 'document', source: data }]
-      if (imageTypes.has(mediaType)) return [{ type: 'image', source: data }]
-      note('unsupported-image', `Anthropic takes no image of type ${mediaType}`)
-      return []
-    }
-    case 'uri':
-      note('foreign-image', 'a file URI means something to Gemini only')
-      return []
-    case undefined:
-      return []
-  }
-}
-
-function readImage(image: ImagePart, note: Note): ReturnType<typeof imageSource> | undefined {
-  try {
-    return imageSource(image)
-  } catch {
-    note('invalid-image', 'the image has no source that can be read')
-    return undefined
-  }
 }
 
 /** The model's text, with what the provider sealed into it (citations) when that still says the same. */
@@ -99,18 +72,18 @@ export function thinkingContent(block: ReasoningBlock, note: Note): readonly Jso
     note('foreign-reasoning', `reasoning that ${sidecar.provider} sealed`)
     return []
   }
-  const { item } = sidecar
-  const says =
-    item['type'] === 'redacted_thinking'
-      ? isFilled(item['data']) && item['data'] === (payload.encrypted_content ?? item['data'])
-      : item['type'] === 'thinking' &&
-        isFilled(item['signature']) &&
-        item['signature'] === (payload.signature ?? item['signature']) &&
-        typeof item['thinking'] === 'string' &&
-        item['thinking'] === (payload.text ?? '')
-  if (says) return [item]
+  if (saysTheSame(sidecar.item, payload)) return [sidecar.item]
   note('edited-block', 'reasoning was changed after the model signed it')
   return []
+}
+
+function saysTheSame(
+  item: JsonObject,
+  { text: said = '', signature, encrypted_content: data }: ReasoningPayload,
+): boolean {
+  if (item['type'] === 'redacted_thinking') return isFilled(item['data']) && item['data'] === (data ?? item['data'])
+  const isSigned = isFilled(item['signature']) && item['signature'] === (signature ?? item['signature'])
+  return item['type'] === 'thinking' && item['thinking'] === said && isSigned
 }
 
 // Turns of older versions have the signature in the payload, and nobody but Anthropic wrote one there.
@@ -177,22 +150,15 @@ export function itemContent(block: OtherBlock, note: Note): readonly JsonObject[
   const provider = text(block.payload, 'provider') ?? ''
   const type = text(item, 'type') ?? ''
   if (ownNames.has(provider) && type !== '' && !notItems.has(type)) return [item]
-  note(
-    'foreign-item',
-    `an item of ${provider === '' ? 'an unknown provider' : provider} (${type === '' ? 'without a type' : type})`,
-  )
+  note('foreign-item', `an item of ${provider || 'an unknown provider'}, of the type ${JSON.stringify(type)}`)
   return []
 }
 
-/** The content that older versions kept beside a block, in place of the block; undefined when there is none. */
-export function originalContent(
-  original: Json | undefined,
-  side: 'user' | 'assistant',
-): readonly JsonObject[] | undefined {
+/** The content that older versions kept beside a block, to be sent in its place; undefined when there is none. */
+export function originalContent(block: Block): readonly JsonObject[] | undefined {
+  const original = read(claudeOriginalContentKey, block)
   if (!Array.isArray(original)) return undefined
-  const items = original
-    .filter(isJsonObject)
-    .filter((item) => (side === 'user' ? isUserItem(item) : isAssistantItem(item)))
+  const items = original.filter(isJsonObject).filter(block.kind === 'user' ? isUserItem : isAssistantItem)
   return items.length === 0 ? undefined : items.map(({ cache_control: _marked, ...item }) => item)
 }
 

@@ -1,7 +1,7 @@
 import type { ProjectionRepair } from '../../events/event.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Block, ToolCallBlock } from '../../turns/block.ts'
-import { blockResultKey, claudeOriginalContentKey } from '../../turns/keys.ts'
+import { blockResultKey } from '../../turns/keys.ts'
 import { answersByCall, missingResult } from '../tool-answers.ts'
 import { wellFormed } from '../well-formed.ts'
 import {
@@ -93,27 +93,16 @@ class Conversation {
     if (block === undefined) return
     const note = this.#noteAt(index)
     if (block.kind !== 'tool_use') this.#answering = new Set()
+    const original = originalContent(block)
     switch (block.kind) {
       case 'user':
-        return this.#add(
-          'user',
-          index,
-          originalContent(read(claudeOriginalContentKey, block), 'user') ?? userContent(block, note),
-        )
+        return this.#add('user', index, original ?? userContent(block, note))
       case 'system':
         return this.#add('user', index, textContent(block.payload.text, note))
       case 'llm_text':
-        return this.#add(
-          'assistant',
-          index,
-          originalContent(read(claudeOriginalContentKey, block), 'assistant') ?? assistantContent(block, note),
-        )
+        return this.#add('assistant', index, original ?? assistantContent(block, note))
       case 'reasoning':
-        return this.#add(
-          'assistant',
-          index,
-          originalContent(read(claudeOriginalContentKey, block), 'assistant') ?? thinkingContent(block, note),
-        )
+        return this.#add('assistant', index, original ?? thinkingContent(block, note))
       case 'other':
         return this.#add('assistant', index, itemContent(block, note))
       case 'tool_call':
@@ -137,17 +126,14 @@ class Conversation {
   }
 
   #result(index: number): void {
+    const note = this.#noteAt(index)
     const call = this.#callOf.get(index)
-    if (call === undefined)
-      return this.#noteAt(index)(
-        'orphan-tool-result',
-        'no call before it has this id, or the call was answered already',
-      )
+    if (call === undefined) return note('orphan-tool-result', 'there is no call of this id before it to be answered')
     if (this.#open.some((open) => open.index === call)) {
       this.#answering = new Set(this.#open.map((open) => open.index))
       return this.#answerCalls()
     }
-    if (!this.#answering.has(call)) this.#noteAt(index)('moved-tool-result', 'the result is sent right behind its call')
+    if (!this.#answering.has(call)) note('moved-tool-result', 'the result is sent right behind its call')
   }
 
   /** Answers the calls of the last message, all in one message and before anything else in it. */
@@ -164,16 +150,9 @@ class Conversation {
     if (at !== undefined && result?.kind === 'tool_use') {
       return parts([{ ...resultContent(result, id), ...toolset }], at, this.#noteAt(at))
     }
-    this.#noteAt(index)(
-      'orphan-tool-call',
-      `the call ${JSON.stringify(id)} has no result; it is answered with an error`,
-    )
-    return [
-      {
-        block: index,
-        content: { type: 'tool_result', tool_use_id: id, content: missingResult, is_error: true, ...toolset },
-      },
-    ]
+    this.#noteAt(index)('orphan-tool-call', `the call ${JSON.stringify(id)} has no result; an error answers it`)
+    const content = { type: 'tool_result', tool_use_id: id, content: missingResult, is_error: true, ...toolset }
+    return [{ block: index, content }]
   }
 
   #add(role: Message['role'], index: number, contents: readonly JsonObject[]): void {
@@ -191,8 +170,8 @@ class Conversation {
     let sent = base
     for (let count = 2; this.#ids.has(sent); count += 1) sent = `${base}-${count}`
     this.#ids.add(sent)
-    if (sent !== id)
-      this.#noteAt(index)('renamed-tool-call', `the id ${JSON.stringify(id)} is sent as ${JSON.stringify(sent)}`)
+    const note = this.#noteAt(index)
+    if (sent !== id) note('renamed-tool-call', `the id ${JSON.stringify(id)} is sent as ${JSON.stringify(sent)}`)
     return sent
   }
 }

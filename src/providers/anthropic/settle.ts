@@ -110,7 +110,7 @@ function withoutLastThinking(message: Message, noteAt: NoteAt): Message {
   return end === message.parts.length ? message : { ...message, parts: message.parts.slice(0, end) }
 }
 
-export function isThinking(content: JsonObject): boolean {
+function isThinking(content: JsonObject): boolean {
   return content['type'] === 'thinking' || content['type'] === 'redacted_thinking'
 }
 
