@@ -39,6 +39,9 @@ export type ErrorCode =
   | 'PROVIDER_EMPTY_RESPONSE'
   | 'PROVIDER_MALFORMED_TOOL_CALL'
   | 'SCRIPT_INVALID'
+  // command line
+  | 'USAGE'
+  | 'FILE_ACCESS'
   // anything that is not ours
   | 'INTERNAL'
 
