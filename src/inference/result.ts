@@ -10,12 +10,25 @@ export interface ModelCost {
 }
 
 const tokenLimits = new Set(['max_tokens', 'max_output_tokens', 'length', 'model_length', 'model_context_window_exceeded'])
-const refusals = new Set(['refusal', 'content_filter', 'safety', 'recitation', 'blocklist', 'prohibited_content', 'spii'])
+const refusals = new Set([
+  'refusal',
+  'content_filter',
+  'safety',
+  'recitation',
+  'blocklist',
+  'blocked',
+  'prohibited_content',
+  'spii',
+  'image_safety',
+  'image_recitation',
+  'image_prohibited_content',
+])
 const interruptions = new Set(['interrupted', 'cancelled', 'canceled'])
 const failures = new Set(['error', 'failed'])
 /** It ended in the middle, by no limit and by nobody's refusal. */
 const breaks = new Set(['incomplete', 'max_messages', 'steered'])
-const unknowns = new Set(['', 'unknown'])
+/** It said what it had to say. A word that is in none of these lists is not taken for success. */
+const completions = new Set(['stop', 'end_turn', 'stop_sequence', 'completed', 'tool_use', 'tool_calls', 'function_call', 'eos'])
 
 /**
  * The class of a stop reason, whichever provider's word it is. Calls that wait for a result decide over `completed` and
@@ -29,7 +42,7 @@ export function finishClass(stopReason: string, hasPendingCalls: boolean): Finis
   if (hasPendingCalls) return 'tool_calls_pending'
   if (tokenLimits.has(reason)) return 'max_tokens'
   if (breaks.has(reason)) return 'incomplete'
-  return unknowns.has(reason) ? 'unknown' : 'completed'
+  return completions.has(reason) ? 'completed' : 'unknown'
 }
 
 /** Whether a token limit cut the output; holds beside the class, for a cut tool call is both. */
