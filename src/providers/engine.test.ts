@@ -185,7 +185,7 @@ describe('a call that fails', () => {
   })
 
   test('no key is in any error', async () => {
-    const { error, events } = await speak([['{"error":"no"}', { ...json, status: 400 }]], { apiKey: 'canary-key' })
+    const { error, events } = await speak([['{"error":"canary-key is wrong"}', { ...json, status: 400 }]], { apiKey: 'canary-key' })
     expect(JSON.stringify([error, (error as Error).message, (error as Error).stack, events])).not.toContain('canary-key')
   })
 })

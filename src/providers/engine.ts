@@ -9,7 +9,7 @@ import { callSettings, type CallSettings, type InferenceSettings } from '../infe
 import { isJsonObject, tryParseJson } from '../json.ts'
 import type { FinishClass, InferenceResult } from '../turns/values.ts'
 import type { NetworkPolicy } from './address-guard.ts'
-import { ProviderError } from './error.ts'
+import { ProviderError, withoutKey } from './error.ts'
 import type { CallOutcome, Protocol, ProviderRequest, StreamDecoder } from './protocol.ts'
 import { postForStream, type Fetch } from './transport.ts'
 import { Watchdog, type CallTimeouts } from './watchdog.ts'
@@ -243,7 +243,7 @@ class Reply {
       const message = `${provider} ${stalled}; the call was ended. What had come is kept; try again.`
       return new ProviderError('PROVIDER_STALLED', message, { provider, retryable: true })
     }
-    if (isGeppettoError(error)) return error
+    if (isGeppettoError(error)) return withoutKey(error, this.#settings.apiKey ?? '')
     const message = `The connection to ${provider} broke off in the middle of the answer (${messageOf(error)}). What had come is kept; try again.`
     return new ProviderError('PROVIDER_STREAM_TRUNCATED', message, { provider, retryable: true }, error)
   }

@@ -23,6 +23,15 @@ export class ProviderError extends GeppettoError {
   }
 }
 
+/** The shortest key that is looked for: what is shorter is a word of its own. */
+const minKeyLength = 8
+
+/** `error` without the key: some providers and gateways repeat it in what they say. */
+export function withoutKey(error: GeppettoError, apiKey: string): GeppettoError {
+  if (apiKey.length < minKeyLength || !(error instanceof ProviderError) || !error.message.includes(apiKey)) return error
+  return new ProviderError(error.code, error.message.replaceAll(apiKey, '[key]'), error.details, error.cause)
+}
+
 /** What a provider says of an error, in whichever of the usual shapes. */
 export interface ReportedError {
   readonly type?: string
