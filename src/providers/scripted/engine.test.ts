@@ -14,7 +14,7 @@ import { answerText, blocksOf, createTurn } from '../../turns/turn.ts'
 import { scripted, wordsOf } from './engine.ts'
 
 const clock = new FakeClock(Date.UTC(2026, 0, 31, 12))
-const tools: readonly Tool[] = [calculator as Tool, currentTime(clock) as Tool]
+const tools: readonly Tool[] = [calculator, currentTime(clock)]
 
 const builtIn = scripted({ pace: 0 })
 
@@ -52,7 +52,11 @@ describe('the built-in script', () => {
   test.each(answers)('answers %j in words', async (prompt, answer) => {
     const { turn, events } = await ask(prompt)
     expect(answerText(turn)).toContain(answer)
-    expect(inferenceResultKey.get(turn)).toMatchObject({ finish_class: 'completed', provider: 'scripted', model: 'scripted-1' })
+    expect(inferenceResultKey.get(turn)).toMatchObject({
+      finish_class: 'completed',
+      provider: 'scripted',
+      model: 'scripted-1',
+    })
     expect(events.filter((event) => event.type === 'provider-call-started')).toHaveLength(1)
   })
 
@@ -76,22 +80,33 @@ describe('the built-in script', () => {
 
   test('calls two tools at once', async () => {
     const { turn } = await ask('Compare the time in Europe/Paris and Asia/Tokyo', tools)
-    expect(turn.blocks.map((block) => block.kind)).toEqual(['user', 'llm_text', 'tool_call', 'tool_call', 'tool_use', 'tool_use', 'llm_text'])
+    expect(turn.blocks.map((block) => block.kind)).toEqual([
+      'user',
+      'llm_text',
+      'tool_call',
+      'tool_call',
+      'tool_use',
+      'tool_use',
+      'llm_text',
+    ])
     expect(blocksOf(turn, 'tool_call').map((call) => call.payload.id)).toEqual(['call_1', 'call_2'])
     expect(answerText(turn)).toMatch(/- current_time: .*13:00.*\n- current_time: .*21:00/)
   })
 
   test('knows a result by what any tool gave', async () => {
-    const clockOnTheWall: Tool = { ...(currentTime(clock) as Tool), execute: () => ({ time: '12:00' }) }
+    const clockOnTheWall: Tool = { ...currentTime(clock), execute: () => ({ time: '12:00' }) }
     expect(answerText((await ask('What time is it?', [clockOnTheWall])).turn)).toContain('12:00')
   })
 
   test('repeats what it is told, to the letter', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => /^\S/u.test(text)), async (text) => {
-        const { turn } = await ask(`say ${text}`)
-        expect(answerText(turn)).toBe(text)
-      }),
+      fc.asyncProperty(
+        fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => /^\S/u.test(text)),
+        async (text) => {
+          const { turn } = await ask(`say ${text}`)
+          expect(answerText(turn)).toBe(text)
+        },
+      ),
     )
   })
 
@@ -102,7 +117,24 @@ describe('the built-in script', () => {
   })
 
   test('answers any prompt, the same each time, without looking at it for long', async () => {
-    const pieces = fc.constantFrom('1', '(', ')', ' ', '-', '* ', 'time ', 'Europe/Paris', 'long ', 'story', 'call ', '{', 'say ', '\n', '😀', '\ud800')
+    const pieces = fc.constantFrom(
+      '1',
+      '(',
+      ')',
+      ' ',
+      '-',
+      '* ',
+      'time ',
+      'Europe/Paris',
+      'long ',
+      'story',
+      'call ',
+      '{',
+      'say ',
+      '\n',
+      '😀',
+      '\ud800',
+    )
     await fc.assert(
       fc.asyncProperty(fc.array(pieces, { maxLength: 200 }), async (parts) => {
         const [first, second] = [await ask(parts.join('')), await ask(parts.join(''))]
@@ -111,13 +143,17 @@ describe('the built-in script', () => {
       }),
       { numRuns: 40 },
     )
-    for (const part of ['1', '((', 'time ', 'time Europe/', 'long ']) expect((await ask(part.repeat(100_000))).error).toBeUndefined()
+    for (const part of ['1', '((', 'time ', 'time Europe/', 'long '])
+      expect((await ask(part.repeat(100_000))).error).toBeUndefined()
   })
 })
 
 describe('the scripted engine', () => {
   test('yields a provider call with its segments and its result', async () => {
-    const { events, turn } = await play('[{reply: [{reasoning: One two.}, {text: Three}, {text: " four."}]}]', userText('12345678'))
+    const { events, turn } = await play(
+      '[{reply: [{reasoning: One two.}, {text: Three}, {text: " four."}]}]',
+      userText('12345678'),
+    )
     expect(typesOf(events)).toEqual([
       'inference-started',
       'provider-call-started',
@@ -130,7 +166,10 @@ describe('the scripted engine', () => {
       'provider-call-finished',
       'inference-finished',
     ])
-    expect(events.flatMap((event) => (event.type === 'text-delta' ? [[event.offset, event.delta]] : []))).toEqual([[0, 'Three'], [5, ' four.']])
+    expect(events.flatMap((event) => (event.type === 'text-delta' ? [[event.offset, event.delta]] : []))).toEqual([
+      [0, 'Three'],
+      [5, ' four.'],
+    ])
     expect(turn.blocks.slice(1).map((block) => block.payload)).toEqual([{ text: 'One two.' }, { text: 'Three four.' }])
     expect(inferenceResultKey.get(turn)).toMatchObject({
       stop_reason: 'stop',
@@ -142,15 +181,27 @@ describe('the scripted engine', () => {
   })
 
   test('calls a tool only when it is on offer, and says it as a provider does', async () => {
-    const script = "[{reply: [{tool_call: {name: calculator, args: {expression: '1 + 1'}}}]}, {reply: [{text: No tool.}]}]"
-    const context = (offered: readonly Tool[]) => runToEnd((turn, given) => scripted({ pace: 0, script })(turn, { ...given, tools: offered }), createTurn([userText('Hi')]))
+    const script =
+      "[{reply: [{tool_call: {name: calculator, args: {expression: '1 + 1'}}}]}, {reply: [{text: No tool.}]}]"
+    const context = (offered: readonly Tool[]) =>
+      runToEnd(
+        (turn, given) => scripted({ pace: 0, script })(turn, { ...given, tools: offered }),
+        createTurn([userText('Hi')]),
+      )
     expect(answerText((await context([])).turn)).toBe('No tool.')
     const { events, turn } = await context(tools)
-    expect(typesOf(events).slice(2, -2)).toEqual(['tool-call-started', 'tool-call-arguments-delta', 'tool-call-requested'])
+    expect(typesOf(events).slice(2, -2)).toEqual([
+      'tool-call-started',
+      'tool-call-arguments-delta',
+      'tool-call-requested',
+    ])
     const deltas = events.flatMap((event) => (event.type === 'tool-call-arguments-delta' ? [event.delta] : []))
     expect(deltas.join('')).toBe('{"expression":"1 + 1"}')
     expect(turn.blocks.at(-1)).toMatchObject(toolCall('call_1', 'calculator', { expression: '1 + 1' }))
-    expect(inferenceResultKey.get(turn)).toMatchObject({ stop_reason: 'tool_calls', finish_class: 'tool_calls_pending' })
+    expect(inferenceResultKey.get(turn)).toMatchObject({
+      stop_reason: 'tool_calls',
+      finish_class: 'tool_calls_pending',
+    })
   })
 
   test('calls none when the turn forbids it', async () => {
@@ -160,7 +211,13 @@ describe('the scripted engine', () => {
   })
 
   test('counts the calls of the turn, so that no id comes twice', async () => {
-    const turn = createTurn([userText('Hi'), toolCall('call_1', 'calculator', {}), toolResult('call_1', 2), assistantText('2'), userText('2 + 2')])
+    const turn = createTurn([
+      userText('Hi'),
+      toolCall('call_1', 'calculator', {}),
+      toolResult('call_1', 2),
+      assistantText('2'),
+      userText('2 + 2'),
+    ])
     const { turn: after } = await runToEnd(toolLoop(builtIn, tools), turn)
     expect(blocksOf(after, 'tool_call').map((call) => call.payload.id)).toEqual(['call_1', 'call_2'])
   })
@@ -176,7 +233,8 @@ describe('the scripted engine', () => {
 - tool_result: true
   reply: [{text: '{{result}}'}]`
     const call = toolCall('c', 'look', { where: 'here' })
-    const said = async (...blocks: readonly Block[]) => answerText((await play(script, userText('a b'), ...blocks)).turn)
+    const said = async (...blocks: readonly Block[]) =>
+      answerText((await play(script, userText('a b'), ...blocks)).turn)
     expect(await said(call, toolResult('c', { at: [7] }))).toBe('a b: 7 here - look: {"at":[7]}')
     expect(await said(call, toolResult('c', { on: 1 }))).toBe('{"on":1}')
     expect(await said(call, toolError('c', 'dark'))).toBe('look dark')
@@ -184,7 +242,10 @@ describe('the scripted engine', () => {
   })
 
   test('fails as it is told to, and what came before stays cut off', async () => {
-    const { turn, error } = await play('[{reply: [{text: Half an}, {fail: {code: PROVIDER_OVERLOADED, message: Too much.}}]}]', userText('Hi'))
+    const { turn, error } = await play(
+      '[{reply: [{text: Half an}, {fail: {code: PROVIDER_OVERLOADED, message: Too much.}}]}]',
+      userText('Hi'),
+    )
     expect(error).toMatchObject({ code: 'PROVIDER_OVERLOADED', message: 'Too much.' })
     const last = turn.blocks.at(-1)
     expect(last && [last.payload, partialKey.get(last)]).toEqual([{ text: 'Half an' }, true])
@@ -203,7 +264,10 @@ describe('the scripted engine', () => {
 
   test('never answers a tool result with a rule that does not ask for one', async () => {
     const { error } = await play('[{reply: [{text: Again}]}]', userText('Hi'), toolResult('c', 1))
-    expect(error).toMatchObject({ code: 'SCRIPT_INVALID', message: expect.stringContaining('ends with a tool result') as string })
+    expect(error).toMatchObject({
+      code: 'SCRIPT_INVALID',
+      message: expect.stringContaining('ends with a tool result') as string,
+    })
   })
 
   test.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuses a pace of %d', (pace) => {
@@ -234,7 +298,10 @@ describe('time', () => {
   })
 
   test('stops at a pause, and a cancel ends both', async () => {
-    const { time, inference, shown } = start({ pace: 0, script: '[{reply: [{text: one}, {pause_ms: 500}, {text: " two"}]}]' })
+    const { time, inference, shown } = start({
+      pace: 0,
+      script: '[{reply: [{text: one}, {pause_ms: 500}, {text: " two"}]}]',
+    })
     await time.advance(499)
     expect(shown).toEqual(['one'])
     inference.cancel()

@@ -32,7 +32,10 @@ const provider = 'scripted'
 export function scripted(settings: ScriptedSettings = {}): Engine {
   const { model = 'scripted-1', script = defaultScript, pace = 50 } = settings
   if (!Number.isFinite(pace) || pace < 0) {
-    throw new GeppettoError('SETTINGS_INVALID', `The pace of the scripted engine must be tokens a second from 0 up, not ${pace}.`)
+    throw new GeppettoError(
+      'SETTINGS_INVALID',
+      `The pace of the scripted engine must be tokens a second from 0 up, not ${pace}.`,
+    )
   }
   const rules = parseScript(script)
   return async function* (turn, context) {
@@ -48,7 +51,10 @@ function requireMatch(rules: readonly Rule[], turn: Turn, context: InferenceCont
   const match = firstMatch(rules, situation)
   if (match !== undefined) return match
   const what = situation.answers.length > 0 ? 'a turn that ends with a tool result' : 'this prompt'
-  throw new GeppettoError('SCRIPT_INVALID', `The script of the scripted engine has no rule for ${what}; end it with a rule that always matches.`)
+  throw new GeppettoError(
+    'SCRIPT_INVALID',
+    `The script of the scripted engine has no rule for ${what}; end it with a rule that always matches.`,
+  )
 }
 
 /** One reply: what it has said, and how it ends. */
@@ -85,14 +91,21 @@ class Reply {
       throw new ProviderError('PROVIDER_EMPTY_RESPONSE', message, { provider, retryable: false })
     }
     const output = this.#blocks.map(tokensOf).reduce(sum, 0)
-    const reasoned = this.#blocks.filter((block) => block.kind === 'reasoning').map(tokensOf).reduce(sum, 0)
+    const reasoned = this.#blocks
+      .filter((block) => block.kind === 'reasoning')
+      .map(tokensOf)
+      .reduce(sum, 0)
     const result: InferenceResult = {
       provider,
       model: this.#model,
       stop_reason: stopReason,
       finish_class: finish,
       truncated: isTruncated(stopReason),
-      usage: { input_tokens: this.#turn.blocks.map(tokensOf).reduce(sum, 0), output_tokens: output, reasoning_tokens: reasoned },
+      usage: {
+        input_tokens: this.#turn.blocks.map(tokensOf).reduce(sum, 0),
+        output_tokens: output,
+        reasoning_tokens: reasoned,
+      },
       duration_ms: Math.round(this.#context.clock.monotonic() - this.#started),
       extra: { usage_source: 'estimate' },
     }
@@ -161,7 +174,8 @@ class Reply {
 
   // The id counts the calls of the turn, so that the same turn gives the same ids and no id twice.
   async *#callTool(toolName: string, given: Json): AsyncIterable<EngineEvent> {
-    const before = blocksOf(this.#turn, 'tool_call').length + this.#blocks.filter(({ kind }) => kind === 'tool_call').length
+    const before =
+      blocksOf(this.#turn, 'tool_call').length + this.#blocks.filter(({ kind }) => kind === 'tool_call').length
     const toolCallId = `call_${before + 1}`
     const written = typeof given === 'string' ? given : JSON.stringify(given)
     yield { type: 'tool-call-started', toolCallId, toolName }

@@ -86,7 +86,9 @@ function situationValue({ prompt, answers }: Situation, name: string): Json | un
     case 'error':
       return result.payload.error ?? ''
     case 'results':
-      return answers.map((answer) => `- ${answer.call?.payload.name ?? 'tool'}: ${resultText(answer.result.payload)}`).join('\n')
+      return answers
+        .map((answer) => `- ${answer.call?.payload.name ?? 'tool'}: ${resultText(answer.result.payload)}`)
+        .join('\n')
     default:
       return undefined
   }

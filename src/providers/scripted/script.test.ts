@@ -49,15 +49,29 @@ describe('a script that cannot be used is refused, and the rule is named', () =>
     ['two steps in one', '[{reply: [{text: a, pause_ms: 1}]}]', 'rule 1, reply.0 must be one of text'],
     ['text that is none', '[{reply: [{text: 3}]}]', 'rule 1, reply.0.text must be text'],
     ['a call without a name', '[{reply: [{tool_call: {args: {}}}]}]', 'rule 1, reply.0.tool_call.name is missing'],
-    ['arguments that JSON cannot say', '[{reply: [{tool_call: {name: a, args: .nan}}]}]', 'rule 1, reply.0.tool_call.args must be JSON'],
+    [
+      'arguments that JSON cannot say',
+      '[{reply: [{tool_call: {name: a, args: .nan}}]}]',
+      'rule 1, reply.0.tool_call.args must be JSON',
+    ],
     ['an unknown failure', '[{reply: [{fail: {code: OOPS, message: a}}]}]', 'rule 1, reply.0.fail.code'],
     ['a pause back in time', '[{reply: [{pause_ms: -1}]}]', 'rule 1, reply.0.pause_ms must be 0 or more'],
-    ['a broken pattern, in the second rule', `[{${reply}}, {name: b, when: '(', ${reply}}]`, 'rule 2 (b), when is no regular expression'],
+    [
+      'a broken pattern, in the second rule',
+      `[{${reply}}, {name: b, when: '(', ${reply}}]`,
+      'rule 2 (b), when is no regular expression',
+    ],
     ['failed without tool_result', `[{failed: true, ${reply}}]`, 'rule 1, failed needs tool_result'],
-    ['a value that does not exist', "[{when: '(?<a>x)(y)', reply: [{text: '{{b}}'}]}]", 'rule 1, {{b}} stands for nothing; it may use {{prompt}}, {{0}}, {{1}}, {{2}}, {{a}}'],
+    [
+      'a value that does not exist',
+      "[{when: '(?<a>x)(y)', reply: [{text: '{{b}}'}]}]",
+      'rule 1, {{b}} stands for nothing; it may use {{prompt}}, {{0}}, {{1}}, {{2}}, {{a}}',
+    ],
     ['a result where there is none', "[{reply: [{text: '{{result}}'}]}]", 'rule 1, {{result}} stands for nothing'],
   ]
   test.each(cases)('%s', (_what, source, says) => {
-    expect(() => parseScript(source)).toThrow(expect.objectContaining({ code: 'SCRIPT_INVALID', message: expect.stringContaining(says) as string }))
+    expect(() => parseScript(source)).toThrow(
+      expect.objectContaining({ code: 'SCRIPT_INVALID', message: expect.stringContaining(says) as string }),
+    )
   })
 })

@@ -63,15 +63,24 @@ const failures = [
 ] as const satisfies readonly ErrorCode[]
 
 const text = v.string('must be text')
-const json = v.pipe(v.unknown(), v.check((value) => findNonJson(value) === undefined, 'must be JSON'))
-const pauseMs = v.pipe(v.number('must be milliseconds'), v.minValue(0, 'must be 0 or more'), v.maxValue(3_600_000, 'must be at most an hour'))
+const json = v.pipe(
+  v.unknown(),
+  v.check((value) => findNonJson(value) === undefined, 'must be JSON'),
+)
+const pauseMs = v.pipe(
+  v.number('must be milliseconds'),
+  v.minValue(0, 'must be 0 or more'),
+  v.maxValue(3_600_000, 'must be at most an hour'),
+)
 
 const stepSchema = v.pipe(
   v.strictObject({
     text: v.optional(text),
     reasoning: v.optional(text),
     tool_call: v.optional(v.strictObject({ name: text, args: v.optional(json, {}) })),
-    fail: v.optional(v.strictObject({ code: v.optional(v.picklist(failures), 'PROVIDER_STREAM_ERROR'), message: text })),
+    fail: v.optional(
+      v.strictObject({ code: v.optional(v.picklist(failures), 'PROVIDER_STREAM_ERROR'), message: text }),
+    ),
     pause_ms: v.optional(pauseMs),
   }),
   v.check((step) => Object.keys(step).length === 1, 'must be one of text, reasoning, tool_call, fail and pause_ms'),
@@ -116,7 +125,8 @@ function labelOf(value: unknown, index: number): string {
 function problemOf([issue]: readonly v.BaseIssue<unknown>[]): string {
   const path = issue === undefined ? null : v.getDotPath(issue)
   if (issue?.type === 'strict_object') {
-    const problem = issue.expected === 'never' ? 'is not known' : issue.received === 'undefined' ? 'is missing' : 'must be an object'
+    const problem =
+      issue.expected === 'never' ? 'is not known' : issue.received === 'undefined' ? 'is missing' : 'must be an object'
     return `${path ?? 'the rule'} ${problem}`
   }
   return `${path ?? 'it'} ${issue?.message ?? 'cannot be read'}`
@@ -144,7 +154,8 @@ function readRule(fields: RuleFields, label: string): Rule {
 function readStep(step: RuleFields['reply'][number]): Step {
   if (step.text !== undefined) return { type: 'text', text: step.text }
   if (step.reasoning !== undefined) return { type: 'reasoning', text: step.reasoning }
-  if (step.tool_call !== undefined) return { type: 'tool_call', name: step.tool_call.name, args: step.tool_call.args as Json } // checked
+  if (step.tool_call !== undefined)
+    return { type: 'tool_call', name: step.tool_call.name, args: step.tool_call.args as Json } // checked
   if (step.fail !== undefined) return { type: 'fail', ...step.fail }
   return { type: 'pause', ms: step.pause_ms ?? 0 }
 }
@@ -160,10 +171,17 @@ function readPattern(source: string, label: string): RegExp {
 const resultRoots: readonly ValueRoot[] = ['result', 'error', 'tool', 'args', 'results']
 
 function requireKnownPlaceholders(rule: Rule): void {
-  const known = new Set<string>(['prompt', ...groupsOf(rule.when), ...(rule.toolResult === undefined ? [] : resultRoots)])
+  const known = new Set<string>([
+    'prompt',
+    ...groupsOf(rule.when),
+    ...(rule.toolResult === undefined ? [] : resultRoots),
+  ])
   for (const name of placeholdersOf([rule.tools, rule.reply])) {
     if (known.has(name) || (rule.toolResult !== undefined && /^(?:result|args)\./.test(name))) continue
-    throw invalid(rule.label, `{{${name}}} stands for nothing; it may use ${[...known].map((each) => `{{${each}}}`).join(', ')}`)
+    throw invalid(
+      rule.label,
+      `{{${name}}} stands for nothing; it may use ${[...known].map((each) => `{{${each}}}`).join(', ')}`,
+    )
   }
 }
 
@@ -175,7 +193,11 @@ function groupsOf(pattern: RegExp | undefined): readonly string[] {
 }
 
 function invalid(where: string, problem: string, cause?: unknown): GeppettoError {
-  return new GeppettoError('SCRIPT_INVALID', `The script of the scripted engine cannot be used: in ${where}, ${problem}.`, {
-    ...(cause !== undefined && { cause }),
-  })
+  return new GeppettoError(
+    'SCRIPT_INVALID',
+    `The script of the scripted engine cannot be used: in ${where}, ${problem}.`,
+    {
+      ...(cause !== undefined && { cause }),
+    },
+  )
 }
