@@ -1,0 +1,57 @@
+import { calculator, currentTime } from '../inference/builtin-tools.ts'
+import { stack } from '../inference/engine.ts'
+import { toolLoop } from '../inference/tool-loop.ts'
+import type { Tool } from '../inference/tool.ts'
+import { systemPrompt } from '../middleware/system-prompt.ts'
+import { Session } from '../session/session.ts'
+import { sessionIdKey } from '../turns/keys.ts'
+import { chooseEngine, type ChosenEngine, type EngineOptions } from './engine-options.ts'
+import { UsageError } from './exit.ts'
+import { readTurn } from './files.ts'
+import type { Io } from './io.ts'
+
+/** What `run` and `chat` are told of the conversation. */
+export interface ConversationOptions extends EngineOptions {
+  readonly system?: string
+  readonly turn?: string
+  readonly session?: string
+  readonly tool?: readonly string[]
+}
+
+export interface Conversation extends ChosenEngine {
+  readonly session: Session
+  readonly tools: readonly string[]
+}
+
+const builtinTools: ReadonlyMap<string, Tool> = new Map<string, Tool>(
+  [calculator, currentTime()].map((tool) => [tool.name, tool]),
+)
+
+/** The tools that can be named. */
+export const toolNames: readonly string[] = [...builtinTools.keys()]
+
+/** The conversation that the options describe, with the turn of --turn in it. Throws for options that cannot work. */
+export async function openConversation(
+  options: ConversationOptions,
+  io: Io,
+  note: (sentence: string) => void,
+): Promise<Conversation> {
+  const tools = [...new Set(options.tool)].map(requireTool)
+  const turn = options.turn === undefined ? undefined : await readTurn(options.turn, io, note)
+  const chosen = await chooseEngine(options, io, note)
+  const model = stack(chosen.engine, systemPrompt(options.system ?? ''))
+  const id = options.session ?? (turn && sessionIdKey.get(turn))
+  const session = new Session({
+    engine: tools.length === 0 ? model : toolLoop(model, tools),
+    ...(id !== undefined && { id }),
+  })
+  if (turn !== undefined) session.append(turn)
+  return { ...chosen, session, tools: tools.map((tool) => tool.name) }
+}
+
+function requireTool(name: string): Tool {
+  const tool = builtinTools.get(name)
+  if (tool === undefined)
+    throw new UsageError(`There is no tool ${JSON.stringify(name)}; the tools are ${toolNames.join(' and ')}.`)
+  return tool
+}

@@ -1,0 +1,214 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { ChatCommandOptions } from './chat.ts'
+import { exitCodeOf, reportError, tell, type ExitCode } from './exit.ts'
+import { outputFormats, turnFormats, type TurnFormat } from './formats.ts'
+import type { Io } from './io.ts'
+import type { RunCommandOptions } from './run.ts'
+import type { StyleOptions } from './style.ts'
+
+// What can be typed, and what it means. What it does is in a file for each command, loaded when it is called: asking for
+// the version must not wait for engines.
+
+type Done = (exitCode: ExitCode) => void
+
+/** Runs the command line and gives the exit code; everything that goes wrong has been said by then. */
+export async function main(args: readonly string[], io: Io): Promise<ExitCode> {
+  let exitCode: ExitCode = 0
+  const program = createProgram(io, (code) => {
+    exitCode = code
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    reportError(io, error)
+    return exitCodeOf(error)
+  }
+}
+
+function createProgram(io: Io, done: Done): Command {
+  const program = new Command('geppetto')
+    .description('Conversations with language models that can be trusted.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [COMMAND]', 'print help for a command')
+    .exitOverride()
+    .showHelpAfterError(false)
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      outputError: (text) => tell(io, `USAGE: ${usageSentence(text)}`),
+    })
+    .addHelpText('after', programHelp)
+  addRun(program, io, done)
+  addChat(program, io, done)
+  addTurn(program, io, done)
+  return program
+}
+
+function addRun(program: Command, io: Io, done: Done): void {
+  const command = program
+    .command('run')
+    .summary('ask once')
+    .description('Runs one inference and prints the answer. Without PROMPT, it is read from standard input.')
+    .argument('[PROMPT]', 'what to ask; in quotes')
+  addConversationOptions(command)
+    .addOption(
+      new Option(
+        '-o, --output <FORMAT>',
+        'what to print: the answer, each event as a line of JSON, or the finished turn',
+      )
+        .choices(outputFormats)
+        .default('text'),
+    )
+    .addHelpText('after', runHelp)
+    .action(async (prompt: string | undefined, options: RunCommandOptions) => {
+      const { runCommand } = await import('./run.ts')
+      done(await runCommand(prompt, options, io))
+    })
+}
+
+function addChat(program: Command, io: Io, done: Done): void {
+  const command = program
+    .command('chat')
+    .summary('hold a conversation')
+    .description('A conversation in the terminal. When standard input is no terminal, each of its lines is a prompt.')
+  addConversationOptions(command)
+    .addHelpText('after', chatHelp)
+    .action(async (options: ChatCommandOptions) => {
+      const { chatCommand } = await import('./chat.ts')
+      done(await chatCommand(options, io))
+    })
+}
+
+function addTurn(program: Command, io: Io, done: Done): void {
+  const turn = program
+    .command('turn')
+    .summary('work with turn files')
+    .description('Works with turn files, in YAML or JSON. A FILE of - is standard input.')
+  turn
+    .command('check')
+    .description('Prints what a reader should know of each file, a line each: FILE: severity path message.')
+    .argument('<FILE...>', 'turn files')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 when all are turns (warnings and notes are fine), 1 when one is not, 2 when one cannot be read.',
+    )
+    .action(async (files: readonly string[]) => {
+      const { checkCommand } = await import('./turn.ts')
+      done(await checkCommand(files, io))
+    })
+  turn
+    .command('show')
+    .description('Prints a turn as people read it, or converts it.')
+    .argument('<FILE>', 'a turn file')
+    .addOption(new Option('-o, --output <FORMAT>', 'text, or the turn itself').choices(turnFormats).default('text'))
+    .addHelpText('after', '\nExit code: 0; 2 when the file cannot be read or is no turn.')
+    .action(async (file: string, options: { readonly output: TurnFormat }) => {
+      const { showCommand } = await import('./turn.ts')
+      done(await showCommand(file, options, io))
+    })
+  turn
+    .command('diff')
+    .description('Prints what differs between two turns, block by block. Ids of blocks do not count.')
+    .argument('<BEFORE>', 'a turn file')
+    .argument('<AFTER>', 'a turn file')
+    .option('--no-color', 'print without colours')
+    .addHelpText(
+      'after',
+      '\nExit code: 0 when the turns say the same, 1 when they differ, 2 when a file cannot be read or is no turn.',
+    )
+    .action(async (before: string, after: string, options: StyleOptions) => {
+      const { diffCommand } = await import('./turn.ts')
+      done(await diffCommand(before, after, options, io))
+    })
+}
+
+function addConversationOptions(command: Command): Command {
+  return command
+    .option('-e, --engine <NAME>', 'openai, openai-responses, anthropic (or claude), gemini, scripted', 'scripted')
+    .option('-m, --model <MODEL>', "the model; default: a current one of the engine's")
+    .option('--base-url <URL>', "the API's base, as the provider's own SDK takes it; a key is then optional")
+    .option(
+      '--api-key-file <FILE>',
+      'a file that holds the key; default: OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY',
+    )
+    .option('-s, --system <TEXT>', 'the system prompt')
+    .option('--turn <FILE>', 'a turn (YAML or JSON) to go on from; - is standard input')
+    .option(
+      '--session <ID>',
+      "the session's id in every event; there is no store yet, so it starts empty. Default: the turn's, or a new one",
+    )
+    .option('-t, --tool <NAME>', 'a tool that the model may call: calculator, current_time; repeat for more', collect)
+    .option('--pace <N>', 'scripted: tokens a second, 0 for no pause (default: 50)', tokensPerSecond)
+    .option('--script <FILE>', 'scripted: the script that it follows')
+    .option('--no-color', 'print without colours')
+}
+
+function collect(name: string, names: readonly string[] = []): readonly string[] {
+  return [...names, name]
+}
+
+function tokensPerSecond(text: string): number {
+  const pace = text.trim() === '' ? Number.NaN : Number(text)
+  if (!Number.isFinite(pace) || pace < 0) throw new InvalidArgumentError('It must be a number from 0 up.')
+  return pace
+}
+
+// "error: unknown command 'rum'\n(Did you mean run?)" as one sentence.
+function usageSentence(text: string): string {
+  const [first = '', ...more] = text
+    .trim()
+    .replace(/^error: /, '')
+    .split('\n')
+  const sentence = /[.!?]$/.test(first) ? first : `${first}.`
+  return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)} ${more.join(' ')} See geppetto --help.`
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  } // our own
+  return manifest.version
+}
+
+const programHelp = `
+Examples:
+  geppetto run "Tell me a long story."
+  geppetto run "What is 17 * 23?" --tool calculator
+  git diff | geppetto run --engine anthropic --system "Review this change."
+  geppetto chat --engine openai
+  geppetto turn check review.yaml
+
+Without --engine, a built-in engine answers from a script: it needs neither a key nor a network.
+
+Exit code: 0 completed, 1 failed, 2 wrong use, 130 cancelled.
+Errors are one line on standard error: geppetto: CODE: what happened and what to do. GEPPETTO_DEBUG=1 adds where.`
+
+const runHelp = `
+Without --tool one model call is made; tool calls are left in the turn. With --tool the model is called until it asks
+for no more. With --turn and no prompt, a turn that ends in a prompt or a tool result is run as it is.
+
+Reasoning and tool calls are shown on standard error when that is a terminal. Ctrl-C cancels and still prints what there
+is; with --output json or yaml the turn is printed however the run ended, its outcome in geppetto.inference_result@v1.
+
+Examples:
+  geppetto run "What is 17 * 23?" --tool calculator
+  geppetto run "Say something" --engine anthropic --output events
+  echo "Why is the sky blue?" | geppetto run --engine openai --model gpt-5-mini --output yaml > sky.yaml
+  geppetto run "And at night?" --turn sky.yaml --engine gemini
+  geppetto run "Hello" --engine openai --base-url http://localhost:11434/v1 --model llama3.2
+
+Exit code: 0 completed, 1 failed, 2 wrong use, 130 cancelled.`
+
+const chatHelp = `
+Ctrl-C cancels the answer that is coming; twice, Ctrl-D or /exit leaves. /help lists the other commands.
+
+Examples:
+  geppetto chat
+  geppetto chat --engine anthropic --tool calculator --tool current_time
+  printf 'Hello\\nTell me a story.\\n' | geppetto chat
+
+Exit code: 0; when prompts are piped in, 1 when an answer failed and 130 when one was cancelled; 2 wrong use.`
