@@ -167,13 +167,17 @@ function decodeUnknown(rawType: string, stored: JsonObject): UnknownEvent {
 function decodeLegacy(old: JsonObject): InferenceEvent | UnknownEvent {
   const kept = legacyFields(old)
   const upgraded = upgradeEvent(old)
-  if (!rows.has(String(upgraded['type']))) return decodeUnknown(String(old['type']), kept)
+  if (!rows.has(typeOf(upgraded))) return decodeUnknown(typeOf(old), kept)
   try {
     return decodeStored(upgraded)
   } catch (error) {
     if (kept['session_id'] === undefined) throw error
-    return decodeUnknown(`legacy:${String(old['type'])}`, kept)
+    return decodeUnknown(`legacy:${typeOf(old)}`, kept)
   }
+}
+
+function typeOf({ type }: JsonObject): string {
+  return typeof type === 'string' ? type : ''
 }
 
 function invalid(type: string, field: string, problem: string): GeppettoError {

@@ -67,7 +67,7 @@ function validate<Schema extends StandardSchemaV1>(
 ): StandardSchemaV1.InferOutput<Schema> {
   const result = schema['~standard'].validate(data)
   if (result instanceof Promise) throw invalid(name, 'its schema must not be async')
-  if (result.issues === undefined) return result.value as StandardSchemaV1.InferOutput<Schema> // what the schema gave
+  if (result.issues === undefined) return result.value
   throw invalid(name, result.issues.map((issue) => issue.message).join('; '))
 }
 

@@ -109,7 +109,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     const abort = () => this.cancel(outer?.reason === undefined ? undefined : messageOf(outer.reason))
     const { signal } = this.#abort
     signal.addEventListener('abort', () => this.#rejectStep?.(signal.reason as Error), { once: true }) // set by cancel()
-    await undefined // the caller has the handle before the first event
+    await Promise.resolve() // the caller has the handle before the first event
     if (outer?.aborted === true) abort()
     outer?.addEventListener('abort', abort, { once: true })
     try {

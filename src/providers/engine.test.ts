@@ -6,7 +6,7 @@ import { assistantText, reasoning, userText } from '../turns/block.ts'
 import { inferenceResultKey, partialKey } from '../turns/keys.ts'
 import { answerText, createTurn } from '../turns/turn.ts'
 import { providerEngine, type ProviderSettings } from './engine.ts'
-import { ProviderError, streamError } from './error.ts'
+import { streamError, type ProviderError } from './error.ts'
 import type { CallOutcome, Protocol, StreamDecoder } from './protocol.ts'
 
 /**

@@ -87,7 +87,7 @@ async function guardedFetch(network: NetworkPolicy): Promise<Fetch> {
     agents.get(policy) ??
     new undici.Agent({ connect: { lookup: guardedLookup(network), timeout: 10_000 }, bodyTimeout: 0, headersTimeout: 0 })
   agents.set(policy, agent)
-  return (url, init) => undici.fetch(url, { ...init, dispatcher: agent }) as Promise<FetchReply> // undici's own stream types
+  return (url, init) => undici.fetch(url, { ...init, dispatcher: agent })
 }
 
 function unreachable(provider: string, url: string, error: unknown): Error {

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../json.ts'
+import type { JsonObject } from '../json.ts'
 import type { Block } from './block.ts'
 import type { Turn } from './turn.ts'
 
@@ -28,7 +28,7 @@ export function encodeBlock(block: Block): JsonObject {
 }
 
 function sortedByKey(entries: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(entries).toSorted(([a], [b]) => (a < b ? -1 : 1))) as Record<string, Json>
+  return Object.fromEntries(Object.entries(entries).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function isEmpty(record: object): boolean {

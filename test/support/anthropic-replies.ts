@@ -107,7 +107,7 @@ export function hear(body: string, options: ReplyOptions = {}): Promise<Outcome>
 export function said({ turn }: Outcome): readonly Block[] {
   return turn.blocks.slice(1).map(({ id: _id, metadata = {}, ...block }) => {
     const kept = Object.entries(metadata).filter(([key]) => key === sidecarKey.id || key === partialKey.id)
-    return { ...block, ...(kept.length > 0 && { metadata: Object.fromEntries(kept) }) } as Block // a block without its id is one
+    return { ...block, ...(kept.length > 0 && { metadata: Object.fromEntries(kept) }) }
   })
 }
 

@@ -424,4 +424,4 @@ export const unknownEvent: fc.Arbitrary<UnknownEvent> = fc
     },
     { requiredKeys: ['ordinal', 'at', 'rawType', 'fields'] },
   )
-  .map((fields) => ({ type: 'unknown' as const, ...fields }) as UnknownEvent) // fc types the absent ids as `undefined`
+  .map((fields) => ({ type: 'unknown' as const, ...fields }))

@@ -99,7 +99,7 @@ function legacyThinking(block: ReasoningBlock, note: Note): readonly JsonObject[
     note('foreign-reasoning', 'reasoning that another provider sealed')
     return []
   }
-  if (signature !== '') return [{ type: 'thinking', thinking, signature }]
+  if (isFilled(signature)) return [{ type: 'thinking', thinking, signature }]
   note('unsigned-reasoning', 'reasoning without a signature')
   return []
 }

@@ -49,7 +49,7 @@ describe('items that are not ours to read are kept as they came', () => {
       [
         wholeBlock(
           0,
-          { type: 'compaction', content: null },
+          { type: 'compaction', content: 'Draft.' },
           { type: 'compaction_delta', content: 'So far.', encrypted_content: 'Yw==' },
         ),
       ],
@@ -218,5 +218,6 @@ describe('viewers see', () => {
     const steps = outcome.events.filter(({ type }) => /^(?:web-|code-|mcp-|tool-search)/.test(type))
     expect(steps).toMatchObject(expected)
     expect(steps).toHaveLength(expected.length)
+    expect(JSON.stringify(steps)).not.toContain('encrypted_content')
   })
 })

@@ -20,7 +20,7 @@ import type { JsonObject } from '../../json.ts'
 import { assistantText, reasoning, userText, type Block } from '../../turns/block.ts'
 import { inferenceResultKey, partialKey } from '../../turns/keys.ts'
 import { answerText, createTurn } from '../../turns/turn.ts'
-import { ProviderError } from '../error.ts'
+import type { ProviderError } from '../error.ts'
 import type { Fetch } from '../transport.ts'
 import { anthropic } from './protocol.ts'
 

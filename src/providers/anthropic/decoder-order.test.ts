@@ -51,8 +51,8 @@ test.each<[string, readonly JsonObject[], readonly Block[], JsonObject]>([
   [
     'blocks written at the same time come in the order of the reply',
     [
-      ...[messageStart(), callStart(0, 't1', 'a'), callStart(1, 't2', 'b'), json(1, '{"y":2}'), json(0, '{"x":1}')],
-      ...[wire.blockStop(1), wire.blockStop(0), messageDelta('tool_use'), messageStop],
+      ...[messageStart(), callStart(0, 't1', 'a'), callStart(1, 't2', 'b'), json(1, '{"y":2}'), wire.blockStop(1)],
+      ...[json(0, '{"x":1}'), wire.blockStop(0), messageDelta('tool_use'), messageStop],
     ],
     [call('t1', 'a', { x: 1 }), call('t2', 'b', { y: 2 })],
     {},
@@ -83,7 +83,7 @@ test.each<[string, readonly JsonObject[], readonly Block[], JsonObject]>([
     'a refusal may stop a block that never began',
     [messageStart(), wire.blockStop(0), messageDelta('refusal'), messageStop],
     [],
-    { finish_class: 'refusal' },
+    { finish_class: 'refusal', extra: { ignored_events: 1 } },
   ],
   [
     'a call that a refusal broke off is not asked for',

@@ -40,6 +40,11 @@ const replies: readonly (readonly [name: string, messages: readonly JsonObject[]
     [assistantText('Hi')],
   ],
   [
+    'text that could have had citations needs no seal',
+    reply([wholeBlock(0, { citations: [], type: 'text', text: '' }, { type: 'text_delta', text: 'Hi' })]),
+    [assistantText('Hi')],
+  ],
+  [
     'text that names no citations needs no seal',
     reply([wholeBlock(0, { type: 'text', text: '', citations: null }, { type: 'text_delta', text: 'Hi' })]),
     [assistantText('Hi')],

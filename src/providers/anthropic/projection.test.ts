@@ -211,9 +211,7 @@ describe('any turn', () => {
 function fromMessages(body: JsonObject): readonly Block[] {
   const messages = messagesOf(body)
   const resumes = messages.at(-1)?.[0] === 'assistant'
-  const blocks = messages.flatMap(([role, content]) =>
-    (content as readonly JsonObject[]).map((part) => toBlock(role, part)),
-  ) // written by toRequest
+  const blocks = messages.flatMap(([role, content]) => content.map((part) => toBlock(role, part))) // written by toRequest
   return resumes ? blocks.map((block, index) => (index === blocks.length - 1 ? paused(block) : block)) : blocks
 }
 

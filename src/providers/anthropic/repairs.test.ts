@@ -163,6 +163,12 @@ test.each<[string, readonly Block[], readonly string[], readonly string[]]>([
     ['orphan-server-tool 2', 'missing-user-message 1'],
     ['user "Hi"', 'assistant "Yes."', 'user "Continue."'],
   ],
+  [
+    'a second result of a server tool',
+    [hi, item(search), item(found), item(found), yes, and],
+    ['orphan-server-tool 3'],
+    ['user "Hi"', `assistant ${JSON.stringify(search)} ${JSON.stringify(found)} "Yes."`, 'user "And?"'],
+  ],
   ['a server result without its call', [hi, item(found), yes, and], ['orphan-server-tool 1'], plain],
   [
     "a program that is gone, whose call then counts as the model's own",
