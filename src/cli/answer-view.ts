@@ -95,6 +95,6 @@ export class AnswerView {
 
 /** Tells of what a run warns of. */
 export function warn(io: Io, event: InferenceEvent): void {
-  if (event.type === 'log' && (event.level === 'warn' || event.level === 'error'))
-    tell(io, `${event.level}: ${event.message}`)
+  if (event.type !== 'log' || (event.level !== 'warn' && event.level !== 'error')) return
+  tell(io, `${event.level === 'warn' ? 'warning' : 'error'}: ${event.message}`)
 }
