@@ -312,7 +312,7 @@ function requireJson(result: InferenceResult): void {
 }
 
 /** An error as an event tells it; what is not ours has the code INTERNAL. */
-export function errorInfo(error: unknown): ErrorInfo {
+function errorInfo(error: unknown): ErrorInfo {
   return { code: isGeppettoError(error) ? error.code : 'INTERNAL', message: messageOf(error) }
 }
 

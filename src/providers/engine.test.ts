@@ -5,7 +5,8 @@ import type { InferenceEvent } from '../events/event.ts'
 import { assistantText, reasoning, userText } from '../turns/block.ts'
 import { inferenceResultKey, partialKey } from '../turns/keys.ts'
 import { answerText, createTurn } from '../turns/turn.ts'
-import { providerEngine, type ProviderSettings } from './engine.ts'
+import { providerEngine } from './engine.ts'
+import type { ProviderSettings } from './provider-settings.ts'
 import { streamError, type ProviderError } from './error.ts'
 import type { CallOutcome, Protocol, StreamDecoder } from './protocol.ts'
 
@@ -30,6 +31,7 @@ function plainDecoder(): StreamDecoder {
     },
     push(message, emit) {
       if (message['error'] !== undefined) throw streamError('plain', message)
+      if (message['bug'] !== undefined) throw new TypeError('undefined is not a function')
       if (typeof message['say'] === 'string') {
         if (said.text === '') emit({ type: 'text-segment-started', segmentId: 'text' })
         emit({ type: 'text-delta', segmentId: 'text', offset: said.text.length, delta: message['say'] })
@@ -154,6 +156,12 @@ describe('a call that fails', () => {
     expect(error).toMatchObject({ code })
     expect((error as ProviderError).message).toMatch(sentence)
     expect(events.at(-1)).toMatchObject({ type: 'inference-failed', error: { code } })
+  })
+
+  test('a mistake in a decoder is said to be one, and not blamed on the connection', async () => {
+    const { error, events } = await speak([[lines({ say: 'Hel' }, { bug: true })]])
+    expect(error).toBeInstanceOf(TypeError)
+    expect(events.at(-1)).toMatchObject({ type: 'inference-failed', error: { code: 'INTERNAL' } })
   })
 
   test('keeps the text that was shown, marked as partial, and says how it ended', async () => {

@@ -39,7 +39,7 @@ export interface ReportedError {
 }
 
 /** Reads `{error: {type, code, status, message}}`, `{type, message}`, `{error: "…"}` and `[{error: …}]`. */
-export function reportedError(body: unknown): ReportedError | undefined {
+function reportedError(body: unknown): ReportedError | undefined {
   const outer: unknown = Array.isArray(body) ? body[0] : body
   if (!isJsonObject(outer)) return undefined
   const inner = outer['error'] ?? outer

@@ -1,7 +1,7 @@
 import { GeppettoError } from '../errors.ts'
 import type { Engine } from '../inference/engine.ts'
 import { anthropic } from './anthropic/protocol.ts'
-import type { ProviderSettings } from './engine.ts'
+import type { ProviderSettings } from './provider-settings.ts'
 import { gemini } from './gemini/protocol.ts'
 import { openai } from './openai/protocol.ts'
 import { openaiResponses } from './openai-responses/protocol.ts'

@@ -1,7 +1,8 @@
 // Providers: engines that call a model, what they share, and one that needs no model.
 export type { NetworkPolicy } from './address-guard.ts'
 export { anthropic } from './anthropic/protocol.ts'
-export { providerEngine, type ProviderSettings, type RetryPolicy } from './engine.ts'
+export { providerEngine } from './engine.ts'
+export type { ProviderSettings, RetryPolicy } from './provider-settings.ts'
 export { ProviderError, type ProviderErrorDetails } from './error.ts'
 export {
   createEngine,

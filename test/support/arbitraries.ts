@@ -106,7 +106,7 @@ function recordOf(value: fc.Arbitrary<Json>): fc.Arbitrary<JsonObject> {
 
 const someText = fc.string({ minLength: 1, maxLength: 12 })
 /** An id: never empty. */
-export const id: fc.Arbitrary<string> = fc.oneof(
+const id: fc.Arbitrary<string> = fc.oneof(
   fc.uuid(),
   fc.constantFrom('a', 'call_1', 'constructor', '__proto__', 'no', '12', 'é'),
 )
@@ -123,7 +123,7 @@ function withUnknown<T extends object>(known: fc.Arbitrary<T>): fc.Arbitrary<T> 
 
 const base64 = fc.uint8Array({ minLength: 1, maxLength: 6 }).map((bytes) => btoa(String.fromCharCode(...bytes)))
 const mediaType = fc.constantFrom('image/png', 'image/jpeg')
-export const imagePart: fc.Arbitrary<ImagePart> = fc.oneof(
+const imagePart: fc.Arbitrary<ImagePart> = fc.oneof(
   fc.record({ url: fc.constantFrom('https://example.com/a.png', 'data:image/png;base64,aGk=') }),
   fc.record({ content: base64, media_type: mediaType }),
   fc.record({ file_id: someText, detail: fc.constantFrom('low', 'high', 'auto', 'original') }),
@@ -162,7 +162,7 @@ const unknownFields = fc.dictionary(fc.constantFrom('order', 'x-new', 'construct
 const metadata = fc.oneof(jsonObject, fc.record({ 'geppetto.middleware@v1': someText, 'app.score@v2': number }))
 
 /** A block of one kind in its normal form: what is stored of it decodes to the same value. */
-export function blockOf<K extends BlockKind>(kind: K): fc.Arbitrary<Extract<Block, { kind: K }>> {
+function blockOf<K extends BlockKind>(kind: K): fc.Arbitrary<Extract<Block, { kind: K }>> {
   const role = roles[kind]
   return fc
     .record({
@@ -223,11 +223,11 @@ function dropEmpty<T extends object>(fields: T): Partial<T> {
 }
 
 const count = fc.nat()
-export const usage: fc.Arbitrary<Usage> = fc.record(
+const usage: fc.Arbitrary<Usage> = fc.record(
   { input_tokens: count, output_tokens: count, cached_tokens: count, reasoning_tokens: count },
   { requiredKeys: ['input_tokens', 'output_tokens'] },
 )
-export const inferenceResult: fc.Arbitrary<InferenceResult> = fc.record(
+const inferenceResult: fc.Arbitrary<InferenceResult> = fc.record(
   {
     finish_class: fc.constantFrom(...finishClasses),
     provider: someText,

@@ -29,7 +29,7 @@ const edits: readonly ((turn: Turn) => Turn)[] = [
 ]
 
 /** A fact that an engine might yield, sensible where it stands or not. */
-export const anyEngineEvent: fc.Arbitrary<EngineEvent> = fc.oneof(
+const anyEngineEvent: fc.Arbitrary<EngineEvent> = fc.oneof(
   fc.constant<EngineEvent>({ type: 'provider-call-started', provider: 'test', model: 'test-1' }),
   fc.record({ type: fc.constant('provider-call-metadata-updated' as const), responseId: text }),
   fc

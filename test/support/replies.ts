@@ -91,7 +91,7 @@ export async function runToEnd(engine: Engine, turn: Turn, clock: Clock = frozen
   return { turn: inference.turn, events, ...(error !== undefined && { error }) }
 }
 
-export function countedIds(): () => string {
+function countedIds(): () => string {
   let count = 0
   return () => {
     count += 1

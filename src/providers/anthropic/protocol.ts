@@ -1,11 +1,12 @@
 import type { Engine } from '../../inference/engine.ts'
-import { providerEngine, type ProviderSettings } from '../engine.ts'
+import { providerEngine } from '../engine.ts'
 import type { Protocol } from '../protocol.ts'
+import type { ProviderSettings } from '../provider-settings.ts'
 import { AnthropicDecoder } from './decoder.ts'
 import { toRequest } from './request.ts'
 
 /** The Messages API of Anthropic, and of everyone who speaks it. */
-export const anthropicProtocol: Protocol = {
+const anthropicProtocol: Protocol = {
   name: 'anthropic',
   defaultBaseUrl: 'https://api.anthropic.com/v1',
   authHeaders: (apiKey) => ({ 'x-api-key': apiKey }),

@@ -1,7 +1,7 @@
 import { GeppettoError } from '../../errors.ts'
 import type { CallSettings } from '../../inference/settings.ts'
 import type { JsonObject } from '../../json.ts'
-import type { Message } from './messages.ts'
+import type { Message } from './message.ts'
 
 // How much the model thinks, and what that forbids beside it. platform.claude.com/docs/en/build-with-claude/extended-thinking
 
@@ -42,7 +42,7 @@ export function maxTokens({ inference }: CallSettings, thinking: Thinking | unde
   return wanted > budget ? wanted : budget + wanted
 }
 
-export function budgetOf(thinking: Thinking | undefined): number {
+function budgetOf(thinking: Thinking | undefined): number {
   return thinking !== undefined && 'budget_tokens' in thinking ? thinking.budget_tokens : 0
 }
 

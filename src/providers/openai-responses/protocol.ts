@@ -1,12 +1,13 @@
 import type { Engine } from '../../inference/engine.ts'
-import { providerEngine, type ProviderSettings } from '../engine.ts'
+import { providerEngine } from '../engine.ts'
 import type { Protocol } from '../protocol.ts'
+import type { ProviderSettings } from '../provider-settings.ts'
 import { ResponsesDecoder } from './decoder.ts'
 import { providerName } from './item.ts'
 import { toRequest } from './request.ts'
 
 /** OpenAI's Responses API, and the endpoints that speak it. */
-export const responsesProtocol: Protocol = {
+const responsesProtocol: Protocol = {
   name: providerName,
   defaultBaseUrl: 'https://api.openai.com/v1',
   authHeaders: (apiKey) => ({ authorization: `Bearer ${apiKey}` }),

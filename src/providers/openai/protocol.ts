@@ -1,6 +1,7 @@
 import type { Engine } from '../../inference/engine.ts'
-import { providerEngine, type ProviderSettings } from '../engine.ts'
+import { providerEngine } from '../engine.ts'
 import type { Protocol } from '../protocol.ts'
+import type { ProviderSettings } from '../provider-settings.ts'
 import { ChatDecoder } from './decoder.ts'
 import { toRequest } from './request.ts'
 
