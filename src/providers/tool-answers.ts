@@ -23,7 +23,10 @@ export function answersByCall(blocks: readonly Block[]): ReadonlyMap<number, num
       const answered = waiting.find((entry) => entry.run === latest)
       if (answered === undefined) continue
       answers.set(answered.call, index)
-      open.set(block.payload.id, waiting.filter((entry) => entry !== answered))
+      open.set(
+        block.payload.id,
+        waiting.filter((entry) => entry !== answered),
+      )
     } else if (block.kind === 'user' || block.kind === 'system') {
       run += 1
     }

@@ -1,4 +1,3 @@
-import type { ProjectionRepair } from '../../events/event.ts'
 import { isJsonObject, jsonEqual, type Json, type JsonObject } from '../../json.ts'
 import {
   toolArguments,
@@ -23,11 +22,9 @@ import {
 import { resultText } from '../tool-answers.ts'
 import { object, text } from '../wire.ts'
 import { imageContent } from './images.ts'
+import type { Note } from './message.ts'
 
 // One block of a turn as the content blocks of a message. What cannot be sent is left out, and `note` hears why.
-
-/** Hears of each repair of the block that is being read. */
-export type Note = (repair: ProjectionRepair['repair'], detail: string) => void
 
 /** The names under which this provider's own items are stored. */
 const ownNames: ReadonlySet<string> = new Set(['anthropic', 'claude'])

@@ -14,22 +14,12 @@ import {
   textContent,
   thinkingContent,
   userContent,
-  type Note,
 } from './content.ts'
+import type { Message, Note, NoteAt, Part } from './message.ts'
 import { settle } from './settle.ts'
 
 // The blocks of a turn as messages that the API accepts: user first and in turns with the assistant, every call answered
 // in the message right behind it, results before anything else. platform.claude.com/docs/en/agents-and-tools/tool-use/handle-tool-calls
-
-/** A content block of a message, and the block of the turn that it came from (-1 for none). */
-export interface Part {
-  readonly block: number
-  readonly content: JsonObject
-}
-export interface Message {
-  readonly role: 'user' | 'assistant'
-  readonly parts: readonly Part[]
-}
 
 export interface Projection {
   readonly system: readonly Part[]
@@ -71,7 +61,7 @@ function pausedAt(blocks: readonly Block[]): boolean {
 /** Takes the blocks one by one and writes them into messages. */
 class Conversation {
   readonly #blocks: readonly Block[]
-  readonly #noteAt: (block: number) => Note
+  readonly #noteAt: NoteAt
   readonly #answers: ReadonlyMap<number, number>
   readonly #callOf: ReadonlyMap<number, number>
   readonly #ids = new Set<string>()
@@ -81,7 +71,7 @@ class Conversation {
   /** Calls that were answered by the results which come right now. */
   #answering: ReadonlySet<number> = new Set()
 
-  constructor(blocks: readonly Block[], noteAt: (block: number) => Note) {
+  constructor(blocks: readonly Block[], noteAt: NoteAt) {
     this.#blocks = blocks
     this.#noteAt = noteAt
     this.#answers = answersByCall(blocks)

@@ -1,12 +1,9 @@
 import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
 import { object, text } from '../wire.ts'
-import type { Note } from './content.ts'
-import type { Message, Part } from './messages.ts'
+import type { Message, NoteAt, Part } from './message.ts'
 import { isServerCall, isServerResult } from './server-tools.ts'
 
 // What only the whole conversation shows: which server tools were answered, where it begins and how it ends.
-
-type NoteAt = (block: number) => Note
 
 /** Stands in where the API needs a user message and the turn has none. */
 const goOn: Part = { block: -1, content: { type: 'text', text: 'Continue.' } }

@@ -4,7 +4,7 @@ import type { CallSettings } from '../../inference/settings.ts'
 import { toolParameters } from '../../inference/tool.ts'
 import type { JsonObject } from '../../json.ts'
 import { text } from '../wire.ts'
-import type { Message } from './messages.ts'
+import type { Message } from './message.ts'
 
 export interface ToolFields {
   readonly tools: readonly JsonObject[]
