@@ -1,3 +1,4 @@
+import type { ProjectionRepair } from '../../events/event.ts'
 import type { ToolSpec } from '../../inference/engine.ts'
 import type { CallSettings } from '../../inference/settings.ts'
 import { isJsonObject, type JsonObject } from '../../json.ts'
@@ -29,10 +30,9 @@ export function toRequest(turn: Turn, settings: CallSettings, tools: readonly To
   const otherMarks = serverTools.map((tool) => object(tool, 'cache_control')).filter((mark) => mark !== undefined)
   const mark = cacheMark(settings.promptCache, otherMarks)
   const used = otherMarks.length + (tools.length > 0 ? 1 : 0) + (system.length > 0 ? 1 : 0)
-  const beta = betaHeader([
-    ...messages.flatMap((message) => message.parts.map(({ content }) => content)),
-    ...offered.tools,
-  ])
+  const instructions = system.map(({ content }) => content)
+  const contents = messages.flatMap((message) => message.parts.map(({ content }) => content))
+  const beta = betaHeader([...contents, ...offered.tools])
   return {
     path: '/messages',
     headers: { 'anthropic-version': apiVersion, ...(beta !== '' && { 'anthropic-beta': beta }) },
@@ -41,12 +41,7 @@ export function toRequest(turn: Turn, settings: CallSettings, tools: readonly To
       max_tokens: maxTokens(settings, thinking),
       ...(offered.tools.length > 0 && { tools: tools.length > 0 ? markLast(offered.tools, mark) : offered.tools }),
       ...(offered.choice !== undefined && { tool_choice: offered.choice }),
-      ...(system.length > 0 && {
-        system: markLast(
-          system.map(({ content }) => content),
-          mark,
-        ),
-      }),
+      ...(instructions.length > 0 && { system: markLast(instructions, mark) }),
       messages: markedMessages(messages, mark, used),
       ...(thinking !== undefined && { thinking }),
       ...outputConfig(settings),
@@ -56,21 +51,15 @@ export function toRequest(turn: Turn, settings: CallSettings, tools: readonly To
       ...container(turn),
       stream: true,
     },
-    repairs: [
-      ...repairs,
-      ...(gap === undefined
-        ? []
-        : [
-            {
-              repair: 'thinking-paused',
-              block: gap,
-              detail: 'these tool calls began without thinking; the model goes on without it',
-            },
-          ]),
-      ...offered.repairs,
-    ],
+    repairs: [...repairs, ...thinkingPaused(gap), ...offered.repairs],
     warnings: leftOut(settings, thinking),
   }
+}
+
+function thinkingPaused(block: number | undefined): readonly ProjectionRepair[] {
+  if (block === undefined) return []
+  const detail = 'these tool calls began without thinking; the model goes on without it'
+  return [{ repair: 'thinking-paused', block, detail }]
 }
 
 /** Names of effort that other providers have and Anthropic has not. */
