@@ -7,7 +7,8 @@ import { serverCallOpened, serverInputDelta } from './server-tools.ts'
 import { mergeUsage, toUsage } from './usage.ts'
 
 // The reply is a list of content blocks, each opened, written by deltas and stopped. Kinds of blocks and deltas that are
-// not known here are gathered all the same, so that they can be sent back. platform.claude.com/docs/en/build-with-claude/streaming
+// not known here are gathered all the same, so that they can be sent back.
+// platform.claude.com/docs/en/build-with-claude/streaming
 
 /** Stop reasons that ask for the reply to be sent back as it is. */
 const pauses: ReadonlySet<string> = new Set(['pause_turn', 'compaction'])

@@ -19,7 +19,8 @@ import type { Message, Note, NoteAt, Part } from './message.ts'
 import { settle } from './settle.ts'
 
 // The blocks of a turn as messages that the API accepts: user first and in turns with the assistant, every call answered
-// in the message right behind it, results before anything else. platform.claude.com/docs/en/agents-and-tools/tool-use/handle-tool-calls
+// in the message right behind it, results before anything else.
+// platform.claude.com/docs/en/agents-and-tools/tool-use/handle-tool-calls
 
 export interface Projection {
   readonly system: readonly Part[]

@@ -15,7 +15,8 @@ import { toolFields, toTool } from './tools.ts'
 
 // A turn as the body of POST /messages. platform.claude.com/docs/en/api/messages
 
-// The version of 2026-10-21 takes no sampling settings at all, and gateways know this one. platform.claude.com/docs/en/api/versioning
+// The version of 2026-10-21 takes no sampling settings at all, and gateways know this one.
+// platform.claude.com/docs/en/api/versioning
 const apiVersion = '2023-06-01'
 
 /** The request for `turn`: the same turn, settings and tools give the same bytes. */

@@ -18,7 +18,8 @@ export function toTool(spec: ToolSpec): JsonObject {
 
 /**
  * The tools and how they may be chosen. Without tools there are no tool fields, but for a conversation that has called
- * some: "Requests which include `tool_use` or `tool_result` blocks must define tools". Those are named, and not to be called.
+ * some: "Requests which include `tool_use` or `tool_result` blocks must define tools". Those are named, and
+ * cannot be called.
  */
 export function toolFields(
   settings: CallSettings,
