@@ -58,7 +58,12 @@ async function aiSdk(): Promise<number> {
 
 /** A tool loop of `iterations` calls on an engine that costs nothing. */
 function loop(iterations: number) {
-  const tool = defineTool({ name: 'count', description: 'Counts.', input: z.object({ n: z.number() }), execute: ({ n }) => n })
+  const tool = defineTool({
+    name: 'count',
+    description: 'Counts.',
+    input: z.object({ n: z.number() }),
+    execute: ({ n }) => n,
+  })
   const caller: Engine = async function* (turn) {
     const made = turn.blocks.filter((block) => block.kind === 'tool_call').length
     if (made < iterations - 1) {
@@ -84,7 +89,9 @@ function report(title: string, measured: readonly Measured[]): void {
   console.log(`\n${title} (median of ${rounds} rounds, least–most)`)
   for (const { name, median, least, most } of measured) {
     const ratio = (median / (first?.median ?? 1)).toFixed(2)
-    console.log(`  ${name.padEnd(34)} ${median.toFixed(2).padStart(8)} µs  ${least.toFixed(2)}–${most.toFixed(2)}   × ${ratio}`)
+    console.log(
+      `  ${name.padEnd(34)} ${median.toFixed(2).padStart(8)} µs  ${least.toFixed(2)}–${most.toFixed(2)}   × ${ratio}`,
+    )
   }
 }
 
@@ -114,5 +121,7 @@ const importTimes = Array.from({ length: rounds }, () => {
   const script = "const from = performance.now(); await import('geppetto'); console.log(performance.now() - from)"
   return Number(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }))
 }).toSorted((left, right) => left - right)
-console.log(`\nimport 'geppetto': ${importTimes[rounds >> 1]?.toFixed(0)} ms (${importTimes[0]?.toFixed(0)}–${importTimes.at(-1)?.toFixed(0)})`)
+console.log(
+  `\nimport 'geppetto': ${importTimes[rounds >> 1]?.toFixed(0)} ms (${importTimes[0]?.toFixed(0)}–${importTimes.at(-1)?.toFixed(0)})`,
+)
 server.kill()

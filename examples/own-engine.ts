@@ -1,4 +1,14 @@
-import { answerText, assistantText, blocksOf, createTurn, run, stack, userText, type Engine, type Middleware } from 'geppetto'
+import {
+  answerText,
+  assistantText,
+  blocksOf,
+  createTurn,
+  run,
+  stack,
+  userText,
+  type Engine,
+  type Middleware,
+} from 'geppetto'
 
 // An engine is a function from a turn to facts. The run adds ids, time and ordinals, and folds the facts into the turn.
 const echo: Engine = async function* (turn) {
@@ -13,7 +23,8 @@ const upperCase: Middleware = (next) =>
   async function* (turn, context) {
     for await (const event of next(turn, context)) {
       if (event.type === 'text-delta') yield { ...event, delta: event.delta.toUpperCase() }
-      else if (event.type === 'text-segment-finished') yield { ...event, block: assistantText(event.block.payload.text.toUpperCase()) }
+      else if (event.type === 'text-segment-finished')
+        yield { ...event, block: assistantText(event.block.payload.text.toUpperCase()) }
       else yield event
     }
   }

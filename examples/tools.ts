@@ -13,7 +13,9 @@ const currentTime = defineTool({
   },
 })
 
-const session = new Session({ engine: toolLoop(scripted({ pace: 0 }), [currentTime], { maxIterations: 5, onError: 'continue' }) })
+const session = new Session({
+  engine: toolLoop(scripted({ pace: 0 }), [currentTime], { maxIterations: 5, onError: 'continue' }),
+})
 session.prompt('What time is it?')
 const inference = session.startInference()
 for await (const event of inference) {

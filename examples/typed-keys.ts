@@ -1,4 +1,14 @@
-import { assistantText, blockMeta, createTurn, KeyDecodeError, turnData, turnFromText, turnMeta, turnToYaml, userText } from 'geppetto'
+import {
+  assistantText,
+  blockMeta,
+  createTurn,
+  KeyDecodeError,
+  turnData,
+  turnFromText,
+  turnMeta,
+  turnToYaml,
+  userText,
+} from 'geppetto'
 import * as z from 'zod'
 
 // A key is a name with a version and a schema. Its family says where its values lie.
@@ -7,7 +17,10 @@ const basket = turnData('shop', 'basket', 1, z.array(z.string()))
 const rating = blockMeta('shop', 'rating', 1, z.number().int().min(1).max(5))
 
 const answer = rating.set(assistantText('We have two.'), 4)
-const turn = basket.set(author.set(createTurn([userText('Any red shoes?'), answer], 'turn-1'), { id: 'u7', name: 'Ada' }), ['hat'])
+const turn = basket.set(
+  author.set(createTurn([userText('Any red shoes?'), answer], 'turn-1'), { id: 'u7', name: 'Ada' }),
+  ['hat'],
+)
 
 const file = turnToYaml(turn)
 const loaded = turnFromText(file)

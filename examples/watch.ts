@@ -13,4 +13,7 @@ const session = new Session({
 })
 session.prompt('What is 17 * 23?')
 await session.startInference().result
-console.log(lines.every((line) => line.includes('"session_id":"session-1"')), lines.length > 10)
+console.log(
+  lines.every((line) => line.includes('"session_id":"session-1"')),
+  lines.length > 10,
+)

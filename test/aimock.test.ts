@@ -19,7 +19,10 @@ import { frozen, runToEnd } from './support/replies.ts'
 const mock = new LLMock({ port: 0, chunkSize: 8 })
 mock.onMessage('hello', { content: 'Hello from the other side, with more than one chunk.' })
 mock.onMessage('think', { content: 'Four.', reasoning: 'Two and two are four.' })
-mock.on({ userMessage: 'weather', hasToolResult: false }, { toolCalls: [{ name: 'weather', arguments: '{"city":"Paris"}', id: 'call_w' }] })
+mock.on(
+  { userMessage: 'weather', hasToolResult: false },
+  { toolCalls: [{ name: 'weather', arguments: '{"city":"Paris"}', id: 'call_w' }] },
+)
 mock.on({ userMessage: 'weather', hasToolResult: true }, { content: 'It is 21 degrees.' })
 
 beforeAll(() => mock.start())
@@ -29,9 +32,18 @@ afterEach(() => void mock.clearChaos())
 const network = { allowHttp: true, allowPrivate: true }
 const engines: readonly (readonly [string, (settings: Partial<ProviderSettings>) => Engine])[] = [
   ['openai', (more) => openai({ model: 'gpt-4o', apiKey: 'k', baseUrl: `${mock.url}/v1`, network, ...more })],
-  ['openai-responses', (more) => openaiResponses({ model: 'gpt-4o', apiKey: 'k', baseUrl: `${mock.url}/v1`, network, ...more })],
-  ['anthropic', (more) => anthropic({ model: 'claude-sonnet-4-5', apiKey: 'k', baseUrl: `${mock.url}/v1`, network, ...more })],
-  ['gemini', (more) => gemini({ model: 'gemini-2.5-flash', apiKey: 'k', baseUrl: `${mock.url}/v1beta`, network, ...more })],
+  [
+    'openai-responses',
+    (more) => openaiResponses({ model: 'gpt-4o', apiKey: 'k', baseUrl: `${mock.url}/v1`, network, ...more }),
+  ],
+  [
+    'anthropic',
+    (more) => anthropic({ model: 'claude-sonnet-4-5', apiKey: 'k', baseUrl: `${mock.url}/v1`, network, ...more }),
+  ],
+  [
+    'gemini',
+    (more) => gemini({ model: 'gemini-2.5-flash', apiKey: 'k', baseUrl: `${mock.url}/v1beta`, network, ...more }),
+  ],
 ]
 
 const weather = defineTool({
@@ -42,7 +54,8 @@ const weather = defineTool({
 })
 
 describe.each(engines)('%s', (_name, engine) => {
-  const ask = (prompt: string, more: Partial<ProviderSettings> = {}) => runToEnd(engine(more), createTurn([userText(prompt)]))
+  const ask = (prompt: string, more: Partial<ProviderSettings> = {}) =>
+    runToEnd(engine(more), createTurn([userText(prompt)]))
 
   test('streams text to its end', async () => {
     const { turn, error } = await ask('hello')
@@ -75,7 +88,11 @@ describe.each(engines)('%s', (_name, engine) => {
 
   test.each<[string, Parameters<LLMock['setChaos']>[0], readonly string[]]>([
     ['drops requests', { dropRate: 1 }, ['PROVIDER_HTTP', 'PROVIDER_UNREACHABLE', 'PROVIDER_STREAM_ERROR']],
-    ['answers with garbage', { malformedRate: 1 }, ['PROVIDER_NOT_A_STREAM', 'PROVIDER_PROTOCOL', 'PROVIDER_STREAM_TRUNCATED']],
+    [
+      'answers with garbage',
+      { malformedRate: 1 },
+      ['PROVIDER_NOT_A_STREAM', 'PROVIDER_PROTOCOL', 'PROVIDER_STREAM_TRUNCATED'],
+    ],
     ['limits the rate', { rateLimitRate: 1 }, ['PROVIDER_RATE_LIMITED']],
     ['hangs up', { disconnectRate: 1 }, ['PROVIDER_UNREACHABLE', 'PROVIDER_STREAM_TRUNCATED']],
   ])('ends with a typed error when the upstream %s', async (_fault, chaos, codes) => {

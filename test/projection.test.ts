@@ -13,7 +13,17 @@ import { openaiResponses } from '../src/providers/openai-responses/protocol.ts'
 import { viewTurn } from '../src/inference/engine.ts'
 import { turnFromText, turnToJson, turnToYaml } from '../src/turns/document.ts'
 import { append, createTurn, type Turn } from '../src/turns/turn.ts'
-import { assistantText, otherBlock, reasoning, systemText, toolCall, toolError, toolResult, userText, type Block } from '../src/turns/block.ts'
+import {
+  assistantText,
+  otherBlock,
+  reasoning,
+  systemText,
+  toolCall,
+  toolError,
+  toolResult,
+  userText,
+  type Block,
+} from '../src/turns/block.ts'
 import { partialKey, sidecarKey } from '../src/turns/keys.ts'
 import * as some from './support/arbitraries.ts'
 import { replying, runToEnd, sse } from './support/replies.ts'
@@ -45,7 +55,17 @@ const sides: Readonly<Record<string, Side>> = {
         [
           json({ id: 'r1', choices: [{ delta: { reasoning_content: 'Look it up.' } }] }),
           json({ choices: [{ delta: { content: 'One moment.' } }] }),
-          json({ choices: [{ delta: { tool_calls: [{ index: 0, id: 'call_1', function: { name: 'weather', arguments: '{"city":"Paris"}' } }] } }] }),
+          json({
+            choices: [
+              {
+                delta: {
+                  tool_calls: [
+                    { index: 0, id: 'call_1', function: { name: 'weather', arguments: '{"city":"Paris"}' } },
+                  ],
+                },
+              },
+            ],
+          }),
           json({ choices: [{ delta: {}, finish_reason: 'tool_calls' }] }),
         ],
         'chat',
@@ -62,16 +82,45 @@ const sides: Readonly<Record<string, Side>> = {
       sse(
         [
           json({ type: 'response.created', response: { id: 'resp_1', model: 'gpt-5' } }),
-          json({ type: 'response.output_item.done', output_index: 0, item: { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'sealed' } }),
-          json({ type: 'response.output_item.done', output_index: 1, item: { type: 'function_call', id: 'fc_1', call_id: 'call_1', name: 'weather', arguments: '{"city":"Paris"}', status: 'completed' } }),
-          json({ type: 'response.completed', response: { id: 'resp_1', status: 'completed', usage: { input_tokens: 1, output_tokens: 1 } } }),
+          json({
+            type: 'response.output_item.done',
+            output_index: 0,
+            item: { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'sealed' },
+          }),
+          json({
+            type: 'response.output_item.done',
+            output_index: 1,
+            item: {
+              type: 'function_call',
+              id: 'fc_1',
+              call_id: 'call_1',
+              name: 'weather',
+              arguments: '{"city":"Paris"}',
+              status: 'completed',
+            },
+          }),
+          json({
+            type: 'response.completed',
+            response: { id: 'resp_1', status: 'completed', usage: { input_tokens: 1, output_tokens: 1 } },
+          }),
         ],
         'named',
       ),
       sse(
         [
           json({ type: 'response.created', response: { id: 'resp_2', model: 'gpt-5' } }),
-          json({ type: 'response.output_item.done', output_index: 0, item: { type: 'message', id: 'msg_1', role: 'assistant', status: 'completed', phase: 'final_answer', content: [{ type: 'output_text', text: '21 degrees.', annotations: [] }] } }),
+          json({
+            type: 'response.output_item.done',
+            output_index: 0,
+            item: {
+              type: 'message',
+              id: 'msg_1',
+              role: 'assistant',
+              status: 'completed',
+              phase: 'final_answer',
+              content: [{ type: 'output_text', text: '21 degrees.', annotations: [] }],
+            },
+          }),
           json({ type: 'response.completed', response: { id: 'resp_2', status: 'completed' } }),
         ],
         'named',
@@ -86,13 +135,28 @@ const sides: Readonly<Record<string, Side>> = {
     replies: [
       sse(
         [
-          json({ type: 'message_start', message: { id: 'msg_1', model: 'claude-sonnet-4-5', usage: { input_tokens: 1, output_tokens: 1 } } }),
-          json({ type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '', signature: '' } }),
+          json({
+            type: 'message_start',
+            message: { id: 'msg_1', model: 'claude-sonnet-4-5', usage: { input_tokens: 1, output_tokens: 1 } },
+          }),
+          json({
+            type: 'content_block_start',
+            index: 0,
+            content_block: { type: 'thinking', thinking: '', signature: '' },
+          }),
           json({ type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: 'Look it up.' } }),
           json({ type: 'content_block_delta', index: 0, delta: { type: 'signature_delta', signature: 'c2ln' } }),
           json({ type: 'content_block_stop', index: 0 }),
-          json({ type: 'content_block_start', index: 1, content_block: { type: 'tool_use', id: 'toolu_1', name: 'weather', input: {} } }),
-          json({ type: 'content_block_delta', index: 1, delta: { type: 'input_json_delta', partial_json: '{"city":"Paris"}' } }),
+          json({
+            type: 'content_block_start',
+            index: 1,
+            content_block: { type: 'tool_use', id: 'toolu_1', name: 'weather', input: {} },
+          }),
+          json({
+            type: 'content_block_delta',
+            index: 1,
+            delta: { type: 'input_json_delta', partial_json: '{"city":"Paris"}' },
+          }),
           json({ type: 'content_block_stop', index: 1 }),
           json({ type: 'message_delta', delta: { stop_reason: 'tool_use' }, usage: { output_tokens: 9 } }),
           json({ type: 'message_stop' }),
@@ -101,7 +165,10 @@ const sides: Readonly<Record<string, Side>> = {
       ),
       sse(
         [
-          json({ type: 'message_start', message: { id: 'msg_2', model: 'claude-sonnet-4-5', usage: { input_tokens: 1, output_tokens: 1 } } }),
+          json({
+            type: 'message_start',
+            message: { id: 'msg_2', model: 'claude-sonnet-4-5', usage: { input_tokens: 1, output_tokens: 1 } },
+          }),
           json({ type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }),
           json({ type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: '21 degrees.' } }),
           json({ type: 'content_block_stop', index: 0 }),
@@ -118,12 +185,29 @@ const sides: Readonly<Record<string, Side>> = {
     validate: validateGeminiRequest,
     history: 'contents',
     replies: [
-      sse([json({ responseId: 'g1', candidates: [{ content: { parts: [{ functionCall: { name: 'weather', args: { city: 'Paris' } }, thoughtSignature: 'c2ln' }] }, finishReason: 'STOP' }] })], 'gemini'),
+      sse(
+        [
+          json({
+            responseId: 'g1',
+            candidates: [
+              {
+                content: {
+                  parts: [{ functionCall: { name: 'weather', args: { city: 'Paris' } }, thoughtSignature: 'c2ln' }],
+                },
+                finishReason: 'STOP',
+              },
+            ],
+          }),
+        ],
+        'gemini',
+      ),
       sse(
         [
           json({ responseId: 'g2', candidates: [{ content: { parts: [{ text: '21 ' }] } }] }),
           json({ candidates: [{ content: { parts: [{ text: 'degrees.' }] } }] }),
-          json({ candidates: [{ content: { parts: [{ text: '', thoughtSignature: 'bW9yZQ==' }] }, finishReason: 'STOP' }] }),
+          json({
+            candidates: [{ content: { parts: [{ text: '', thoughtSignature: 'bW9yZQ==' }] }, finishReason: 'STOP' }],
+          }),
         ],
         'gemini',
       ),
@@ -131,14 +215,34 @@ const sides: Readonly<Record<string, Side>> = {
   },
 }
 
-const weather = defineTool({ name: 'weather', description: 'The weather.', input: z.object({ city: z.string() }), execute: () => 21 })
+const weather = defineTool({
+  name: 'weather',
+  description: 'The weather.',
+  input: z.object({ city: z.string() }),
+  execute: () => 21,
+})
 // Shows the tool without running it: the loop is not what is tested here.
-const offering = (engine: Engine): Engine => (turn, context) => viewTurn((same) => same)(engine)(turn, { ...context, tools: [weather] })
+const offering =
+  (engine: Engine): Engine =>
+  (turn, context) =>
+    viewTurn((same) => same)(engine)(turn, { ...context, tools: [weather] })
 
 /** Turns in which calls and results of few ids lie about in every order, with the seals of every provider between them. */
 const seals = ['openai', 'openai-responses', 'anthropic', 'gemini'].flatMap((provider): Block[] => [
-  sidecarKey.set(reasoning({ text: 'Hm.', signature: 'c2ln', encrypted_content: 'sealed' }), { provider, item: { type: 'thinking', thinking: 'Hm.', signature: 'c2ln', reasoning_content: 'Hm.', parts: [{ text: 'Hm.', thought: true, thoughtSignature: 'c2ln' }] } }),
-  otherBlock('provider_item', { provider, item: { type: 'web_search_call', id: 'ws_1', executableCode: { code: '1' } } }),
+  sidecarKey.set(reasoning({ text: 'Hm.', signature: 'c2ln', encrypted_content: 'sealed' }), {
+    provider,
+    item: {
+      type: 'thinking',
+      thinking: 'Hm.',
+      signature: 'c2ln',
+      reasoning_content: 'Hm.',
+      parts: [{ text: 'Hm.', thought: true, thoughtSignature: 'c2ln' }],
+    },
+  }),
+  otherBlock('provider_item', {
+    provider,
+    item: { type: 'web_search_call', id: 'ws_1', executableCode: { code: '1' } },
+  }),
 ])
 const piece = fc.oneof(
   fc.constantFrom('a', 'b', '').map((id) => toolCall(id, 'weather', { city: id })),
@@ -146,7 +250,13 @@ const piece = fc.oneof(
   fc.constantFrom('a', 'b', '').map((id) => toolResult(id, 21)),
   fc.constantFrom('a', 'b').map((id) => toolError(id, 'no luck \ud800', null)),
   fc.constantFrom(userText('Hi'), userText(''), userText('Hi \udfff'), systemText('Be brief.'), systemText(' ')),
-  fc.constantFrom<Block>(assistantText('Yes.'), assistantText(''), partialKey.set(assistantText('Ye'), true), reasoning({}), reasoning({ text: 'Hm.' })),
+  fc.constantFrom<Block>(
+    assistantText('Yes.'),
+    assistantText(''),
+    partialKey.set(assistantText('Ye'), true),
+    reasoning({}),
+    reasoning({ text: 'Hm.' }),
+  ),
   fc.constantFrom(...seals),
 )
 const tangled = fc.array(piece, { maxLength: 14 }).map((blocks) => createTurn(blocks))
@@ -212,5 +322,7 @@ describe('from one provider to another and back', () => {
 function historyOf(body: JsonObject, side: Side): readonly string[] {
   const list = body[side.history]
   if (!Array.isArray(list)) return []
-  return list.map((item) => JSON.stringify(item, (key, value: unknown) => (key === 'cache_control' ? undefined : value)))
+  return list.map((item) =>
+    JSON.stringify(item, (key, value: unknown) => (key === 'cache_control' ? undefined : value)),
+  )
 }

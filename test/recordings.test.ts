@@ -36,7 +36,9 @@ if (root === undefined) console.log('skipped: recorded provider streams, for PRO
 
 describe.runIf(root !== undefined).each(Object.entries(protocols))('%s', (folder, [framing, engine]) => {
   test.each(recordingsOf(folder))('%s ends as one turn, however it is cut', async (file) => {
-    const messages = readFileSync(join(root ?? '', folder, file), 'utf8').trim().split('\n')
+    const messages = readFileSync(join(root ?? '', folder, file), 'utf8')
+      .trim()
+      .split('\n')
     const bytes = new TextEncoder().encode(sse(messages, framing))
     const outcome = (chunkSize: number) => runToEnd(engine(replying([bytes, { chunkSize }]).fetch), prompt)
     const whole = await outcome(bytes.length)

@@ -179,7 +179,9 @@ export interface UnknownEvent extends Partial<ToolCallScope>, Envelope {
   readonly fields: JsonObject
 }
 
-type Recorded<Fields, Scope> = { [T in keyof Fields]: { readonly type: T } & Fields[T] & Scope & Envelope }[keyof Fields]
+type Recorded<Fields, Scope> = {
+  [T in keyof Fields]: { readonly type: T } & Fields[T] & Scope & Envelope
+}[keyof Fields]
 
 /** An edit of the turn, as it is recorded: the delta that `by` made. */
 export type TurnEditedEvent = Recorded<

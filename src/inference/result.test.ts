@@ -38,7 +38,16 @@ describe('the price of a usage', () => {
     ['nothing cached', { input_tokens: 1_000_000, output_tokens: 100_000 }, 3 + 1.5],
     ['all cached', { input_tokens: 1_000_000, output_tokens: 0, cache_read_input_tokens: 1_000_000 }, 0.3],
     ['the name that OpenAI gave it', { input_tokens: 1_000_000, output_tokens: 0, cached_tokens: 1_000_000 }, 0.3],
-    ['a third each', { input_tokens: 3_000_000, output_tokens: 0, cache_read_input_tokens: 1_000_000, cache_creation_input_tokens: 1_000_000 }, 3 + 0.3 + 3.75],
+    [
+      'a third each',
+      {
+        input_tokens: 3_000_000,
+        output_tokens: 0,
+        cache_read_input_tokens: 1_000_000,
+        cache_creation_input_tokens: 1_000_000,
+      },
+      3 + 0.3 + 3.75,
+    ],
     ['reasoning is part of the output', { input_tokens: 0, output_tokens: 1_000_000, reasoning_tokens: 900_000 }, 15],
   ])('%s', (_name, usage, dollars) => {
     expect(costOf(usage, cost)).toBeCloseTo(dollars, 9)
@@ -48,7 +57,12 @@ describe('the price of a usage', () => {
 test('usages add up part by part, and what neither has stays absent', () => {
   const part = fc.option(fc.nat(1000), { nil: undefined })
   const usage = fc
-    .record({ input_tokens: fc.nat(1000), output_tokens: fc.nat(1000), cache_read_input_tokens: part, reasoning_tokens: part })
+    .record({
+      input_tokens: fc.nat(1000),
+      output_tokens: fc.nat(1000),
+      cache_read_input_tokens: part,
+      reasoning_tokens: part,
+    })
     .map((made) => Object.fromEntries(Object.entries(made).filter(([, count]) => count !== undefined)) as Usage) // totals stay
   fc.assert(
     fc.property(usage, usage, (left, right) => {
@@ -106,8 +120,16 @@ describe('the outcome of an inference', () => {
 
   test('counts what a discarded and a cut attempt had cost', () => {
     const spent: EngineEvent = { type: 'provider-call-metadata-updated', usage: { input_tokens: 7, output_tokens: 3 } }
-    const discarded: EngineEvent = { type: 'attempt-discarded', error: { code: 'X', message: 'x' }, blocks: 0, retryInMs: 0 }
-    expect(ledgerOf(spent, discarded, finished(last)).finished(1).usage).toMatchObject({ input_tokens: 27, output_tokens: 5 })
+    const discarded: EngineEvent = {
+      type: 'attempt-discarded',
+      error: { code: 'X', message: 'x' },
+      blocks: 0,
+      retryInMs: 0,
+    }
+    expect(ledgerOf(spent, discarded, finished(last)).finished(1).usage).toMatchObject({
+      input_tokens: 27,
+      output_tokens: 5,
+    })
     expect(ledgerOf(finished(first), spent).stopped(1)).toMatchObject({
       finish_class: 'interrupted',
       stop_reason: 'cancelled',
@@ -121,7 +143,13 @@ describe('the outcome of an inference', () => {
 
   test('of an engine that says nothing of it is unknown, or pending when a call has no result', () => {
     const call: EngineEvent = { type: 'tool-call-requested', toolCallId: 'c', block: toolCall('c', 't', {}) }
-    const result: EngineEvent = { type: 'tool-result-ready', toolCallId: 'c', toolName: 't', status: 'success', block: toolResult('c', 1) }
+    const result: EngineEvent = {
+      type: 'tool-result-ready',
+      toolCallId: 'c',
+      toolName: 't',
+      status: 'success',
+      block: toolResult('c', 1),
+    }
     expect(ledgerOf().finished(0).finish_class).toBe('unknown')
     expect(ledgerOf(call).finished(0).finish_class).toBe('tool_calls_pending')
     expect(ledgerOf(call, result).finished(0).finish_class).toBe('unknown')

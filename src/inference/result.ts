@@ -9,7 +9,13 @@ export interface ModelCost {
   readonly cacheWrite?: number
 }
 
-const tokenLimits = new Set(['max_tokens', 'max_output_tokens', 'length', 'model_length', 'model_context_window_exceeded'])
+const tokenLimits = new Set([
+  'max_tokens',
+  'max_output_tokens',
+  'length',
+  'model_length',
+  'model_context_window_exceeded',
+])
 const refusals = new Set([
   'refusal',
   'content_filter',
@@ -28,7 +34,16 @@ const failures = new Set(['error', 'failed'])
 /** It ended in the middle, by no limit and by nobody's refusal. */
 const breaks = new Set(['incomplete', 'max_messages', 'steered'])
 /** It said what it had to say. A word that is in none of these lists is not taken for success. */
-const completions = new Set(['stop', 'end_turn', 'stop_sequence', 'completed', 'tool_use', 'tool_calls', 'function_call', 'eos'])
+const completions = new Set([
+  'stop',
+  'end_turn',
+  'stop_sequence',
+  'completed',
+  'tool_use',
+  'tool_calls',
+  'function_call',
+  'eos',
+])
 
 /**
  * The class of a stop reason, whichever provider's word it is. Calls that wait for a result decide over `completed` and

@@ -23,7 +23,12 @@ describe('a turn over its engine', () => {
 
   test('a field of the turn beats the same field of the engine, also with 0; null inherits', () => {
     const override = inferenceConfigKey.set(turn, { temperature: 0, seed: null, max_response_tokens: 10 })
-    expect(callSettings(override, engine).inference).toEqual({ temperature: 0, stop: ['END'], seed: 1, max_response_tokens: 10 })
+    expect(callSettings(override, engine).inference).toEqual({
+      temperature: 0,
+      stop: ['END'],
+      seed: 1,
+      max_response_tokens: 10,
+    })
   })
 
   test('an empty list of stops clears them', () => {
@@ -32,7 +37,11 @@ describe('a turn over its engine', () => {
 
   test("each provider's own settings follow the same rule", () => {
     const override = claudeInferenceConfigKey.set(openaiInferenceConfigKey.set(turn, { store: true }), { top_k: 4 })
-    const { openai, claude } = callSettings(override, { ...plain, openai: { store: false, service_tier: 'flex' }, claude: { user_id: 'u' } })
+    const { openai, claude } = callSettings(override, {
+      ...plain,
+      openai: { store: false, service_tier: 'flex' },
+      claude: { user_id: 'u' },
+    })
     expect(openai).toEqual({ store: true, service_tier: 'flex' })
     expect(claude).toEqual({ user_id: 'u', top_k: 4 })
   })
@@ -64,7 +73,11 @@ describe('a reasoning model', () => {
   })
 
   test('gets no sampling settings, and a warning says which were left out', () => {
-    const settings = { model: 'o3', inference: { temperature: 1, top_p: 0.5, seed: 3 }, openai: { n: 2, presence_penalty: 1, store: true } }
+    const settings = {
+      model: 'o3',
+      inference: { temperature: 1, top_p: 0.5, seed: 3 },
+      openai: { n: 2, presence_penalty: 1, store: true },
+    }
     const call = callSettings(turn, settings)
     expect(call.inference).toEqual({ seed: 3 })
     expect(call.openai).toEqual({ store: true })
@@ -73,7 +86,9 @@ describe('a reasoning model', () => {
 
   test('is what the model info says, whatever the name', () => {
     const settings = { inference: { temperature: 1 } }
-    expect(callSettings(turn, { ...settings, model: 'o3', modelInfo: { reasoning: false } }).inference).toEqual({ temperature: 1 })
+    expect(callSettings(turn, { ...settings, model: 'o3', modelInfo: { reasoning: false } }).inference).toEqual({
+      temperature: 1,
+    })
     expect(callSettings(turn, { ...settings, model: 'x', modelInfo: { reasoning: true } }).inference).toEqual({})
   })
 })
@@ -88,13 +103,20 @@ describe('structured output', () => {
       strict: true,
       requireValid: false,
     })
-    expect(callSettings(turn, { ...plain, structuredOutput: { ...config, strict: false } }).structuredOutput?.strict).toBe(false)
+    expect(
+      callSettings(turn, { ...plain, structuredOutput: { ...config, strict: false } }).structuredOutput?.strict,
+    ).toBe(false)
   })
 
   test("a turn's value replaces the engine's as a whole; off is off", () => {
     const settings = { ...plain, structuredOutput: { ...config, description: 'old' } }
     const other = structuredOutputKey.set(turn, { ...config, name: 'other' })
-    expect(callSettings(other, settings).structuredOutput).toEqual({ name: 'other', schema: { type: 'object' }, strict: true, requireValid: false })
+    expect(callSettings(other, settings).structuredOutput).toEqual({
+      name: 'other',
+      schema: { type: 'object' },
+      strict: true,
+      requireValid: false,
+    })
     expect(callSettings(structuredOutputKey.set(turn, { mode: 'off' }), settings).structuredOutput).toBeUndefined()
   })
 
@@ -105,6 +127,8 @@ describe('structured output', () => {
     const call = callSettings(turn, { ...plain, structuredOutput: broken })
     expect(call.structuredOutput).toBeUndefined()
     expect(call.warnings).toEqual([expect.stringMatching(problem)])
-    expect(() => callSettings(turn, { ...plain, structuredOutput: { ...broken, require_valid: true } })).toThrow(problem)
+    expect(() => callSettings(turn, { ...plain, structuredOutput: { ...broken, require_valid: true } })).toThrow(
+      problem,
+    )
   })
 })

@@ -127,12 +127,18 @@ function droppedSampling(before: object, after: object): readonly string[] {
   return dropped.length === 0 ? [] : [`${dropped.join(' and ')} left out: a reasoning model refuses them`]
 }
 
-function outputSchema(config: StructuredOutputConfig | undefined): { schema?: OutputSchema; warnings: readonly string[] } {
+function outputSchema(config: StructuredOutputConfig | undefined): {
+  schema?: OutputSchema
+  warnings: readonly string[]
+} {
   if (config === undefined || config.mode === 'off') return { warnings: [] }
   const { name = '', description, schema = {}, strict = true, require_valid: requireValid = false } = config
   const missing = name.trim() === '' ? 'schema name' : Object.keys(schema).length === 0 ? 'JSON schema' : undefined
   if (missing === undefined) {
-    return { schema: { name, ...(description !== undefined && { description }), schema, strict, requireValid }, warnings: [] }
+    return {
+      schema: { name, ...(description !== undefined && { description }), schema, strict, requireValid },
+      warnings: [],
+    }
   }
   const problem = `structured output mode "json_schema" requires a non-empty ${missing}`
   if (requireValid) throw new GeppettoError('SETTINGS_INVALID', `${problem}.`)

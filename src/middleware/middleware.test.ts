@@ -19,14 +19,19 @@ function listener() {
   return { engine, seen }
 }
 
-const texts = (turn: Turn | undefined) => turn?.blocks.map((block) => ('text' in block.payload ? block.payload.text : ''))
+const texts = (turn: Turn | undefined) =>
+  turn?.blocks.map((block) => ('text' in block.payload ? block.payload.text : ''))
 
 describe('systemPrompt', () => {
   test.each<[string, Block[], string[]]>([
     ['a turn without one gets one', [userText('Hi')], ['Be brief.', 'Hi']],
     ['another one is replaced', [systemText('Old'), userText('Hi')], ['Be brief.', 'Hi']],
     ['its own stays', [systemText('Be brief.'), userText('Hi')], ['Be brief.', 'Hi']],
-    ['only the first system block is the prompt', [systemText('Old'), systemText('Rules'), userText('Hi')], ['Be brief.', 'Rules', 'Hi']],
+    [
+      'only the first system block is the prompt',
+      [systemText('Old'), systemText('Rules'), userText('Hi')],
+      ['Be brief.', 'Rules', 'Hi'],
+    ],
   ])('%s', async (_name, blocks, expected) => {
     const { engine, seen } = listener()
     const once = await runToEnd(stack(engine, systemPrompt('Be brief.')), createTurn(blocks))
@@ -51,12 +56,21 @@ describe('systemPrompt', () => {
 describe('toolResultOrder', () => {
   const call = (id: string) => toolCall(id, 'look_up', {})
   const result = (id: string) => toolResult(id, id)
-  const shape = (blocks: readonly Block[]) => blocks.map((block) => `${block.kind[5] ?? block.kind}:${String('id' in block.payload ? block.payload.id : '')}`)
+  const shape = (blocks: readonly Block[]) =>
+    blocks.map((block) => `${block.kind[5] ?? block.kind}:${String('id' in block.payload ? block.payload.id : '')}`)
 
   test.each<[string, Block[], Block[]]>([
-    ['results come directly behind their calls', [call('1'), call('2'), userText('x'), result('2'), result('1')], [call('1'), call('2'), result('1'), result('2'), userText('x')]],
+    [
+      'results come directly behind their calls',
+      [call('1'), call('2'), userText('x'), result('2'), result('1')],
+      [call('1'), call('2'), result('1'), result('2'), userText('x')],
+    ],
     ['what is in order stays', [call('1'), result('1'), userText('x')], [call('1'), result('1'), userText('x')]],
-    ['an id that is used again keeps each result with its own call', [call('1'), userText('x'), result('1'), call('1'), result('1')], [call('1'), result('1'), userText('x'), call('1'), result('1')]],
+    [
+      'an id that is used again keeps each result with its own call',
+      [call('1'), userText('x'), result('1'), call('1'), result('1')],
+      [call('1'), result('1'), userText('x'), call('1'), result('1')],
+    ],
     ['a result without a call stays where it is', [result('9'), userText('x')], [result('9'), userText('x')]],
   ])('%s', async (_name, blocks, expected) => {
     const { engine, seen } = listener()
@@ -126,6 +140,10 @@ describe('log', () => {
     }
     const { error } = await runToEnd(stack(failing, log(logger)), createTurn([userText('Hi')]))
     expect(error).toEqual(new Error('no luck'))
-    expect(lines.at(-1)).toMatchObject({ level: 'error', message: 'turn: inference failed', fields: { ...ids, error: 'no luck' } })
+    expect(lines.at(-1)).toMatchObject({
+      level: 'error',
+      message: 'turn: inference failed',
+      fields: { ...ids, error: 'no luck' },
+    })
   })
 })

@@ -15,5 +15,7 @@ function withSystemPrompt(turn: Turn, text: string): Turn {
   const index = turn.blocks.findIndex((block) => block.kind === 'system')
   const block = turn.blocks[index]
   if (block?.kind !== 'system') return prepend(turn, systemText(text))
-  return block.payload.text === text ? turn : replaceBlock(turn, index, { ...block, payload: { ...block.payload, text } })
+  return block.payload.text === text
+    ? turn
+    : replaceBlock(turn, index, { ...block, payload: { ...block.payload, text } })
 }

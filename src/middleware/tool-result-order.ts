@@ -33,7 +33,9 @@ function withResultsBehindCalls(turn: Turn): Turn {
 function resultsOfRun(blocks: readonly Block[], last: number): readonly Block[] {
   let first = last
   while (blocks[first - 1]?.kind === 'tool_call') first -= 1
-  return blocks.slice(first, last + 1).flatMap((call) => (call.kind === 'tool_call' ? resultsOf(blocks, last, call.payload.id) : []))
+  return blocks
+    .slice(first, last + 1)
+    .flatMap((call) => (call.kind === 'tool_call' ? resultsOf(blocks, last, call.payload.id) : []))
 }
 
 function resultsOf(blocks: readonly Block[], after: number, id: string): readonly Block[] {

@@ -44,7 +44,8 @@ export function checkUrl(url: URL, policy: NetworkPolicy): void {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && policy.allowHttp === true)) {
     throw refused(url.host, `${url.protocol}// is not allowed; use https, or allow http for this provider`)
   }
-  if (url.username !== '' || url.password !== '') throw refused(url.host, 'an address must not hold a user name or a password')
+  if (url.username !== '' || url.password !== '')
+    throw refused(url.host, 'an address must not hold a user name or a password')
   const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
   if (isIP(host) !== 0) return checkAddress(host, host, policy)
   const isLocalName = host === 'localhost' || host.endsWith('.localhost') || host.endsWith('.local')
@@ -85,5 +86,7 @@ function isIn(ranges: BlockList, address: string): boolean {
 }
 
 function refused(host: string, why: string): GeppettoError {
-  return new GeppettoError('PROVIDER_ADDRESS_REFUSED', `The address ${host} was not called: ${why}.`, { details: { host } })
+  return new GeppettoError('PROVIDER_ADDRESS_REFUSED', `The address ${host} was not called: ${why}.`, {
+    details: { host },
+  })
 }

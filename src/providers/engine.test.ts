@@ -52,7 +52,8 @@ function plainDecoder(): StreamDecoder {
   }
 }
 
-const lines = (...messages: readonly object[]) => messages.map((message) => `data: ${JSON.stringify(message)}\n\n`).join('')
+const lines = (...messages: readonly object[]) =>
+  messages.map((message) => `data: ${JSON.stringify(message)}\n\n`).join('')
 const hello = lines({ say: 'Hel' }, { say: 'lo' }, { end: 'stop' })
 const prompt = createTurn([userText('Hi')])
 
@@ -93,7 +94,10 @@ describe('a call that goes well', () => {
       cost: 20 / 1_000_000,
       request_id: 'req-1',
     })
-    expect(sent[0]).toMatchObject({ url: 'https://plain.example/v1/speak', headers: { authorization: 'Bearer secret' } })
+    expect(sent[0]).toMatchObject({
+      url: 'https://plain.example/v1/speak',
+      headers: { authorization: 'Bearer secret' },
+    })
   })
 
   test('is the same however the bytes are cut, and ends with a message that has no blank line behind it', async () => {
@@ -106,7 +110,8 @@ describe('a call that goes well', () => {
 
   test('text in any script survives a cut inside of a character, and CRLF a cut inside of a line end', async () => {
     const message = lines({ say: 'Grüße, 世界 👋' }, { end: 'stop' }).replaceAll('\n', '\r\n')
-    for (const chunkSize of [1, 2, 3, 5]) expect(answerText((await speak([[message, { chunkSize }]])).turn)).toBe('Grüße, 世界 👋')
+    for (const chunkSize of [1, 2, 3, 5])
+      expect(answerText((await speak([[message, { chunkSize }]])).turn)).toBe('Grüße, 世界 👋')
   })
 
   test('keep-alives in every form are passed over', async () => {
@@ -119,7 +124,10 @@ describe('a call that goes well', () => {
   })
 
   test('a provider that pauses is sent the turn again until it ends', async () => {
-    const { turn, sent, events } = await speak([[lines({ say: 'One.' }, { end: 'pause' })], [lines({ say: 'Two.' }, { end: 'stop' })]])
+    const { turn, sent, events } = await speak([
+      [lines({ say: 'One.' }, { end: 'pause' })],
+      [lines({ say: 'Two.' }, { end: 'stop' })],
+    ])
     expect(answerText(turn)).toBe('One.\n\nTwo.')
     expect(sent.map(({ body }) => body)).toEqual(['{"prompt":1}', '{"prompt":2}'])
     expect(inferenceResultKey.get(turn)?.usage).toMatchObject({ input_tokens: 20, output_tokens: 10 })
@@ -139,17 +147,57 @@ describe('a call that goes well', () => {
 describe('a call that fails', () => {
   const json = { contentType: 'application/json' }
   test.each<[string, Replies, string, RegExp]>([
-    ['a wrong key', [['{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}', { ...json, status: 401 }]], 'PROVIDER_AUTH', /HTTP 401: Incorrect API key provided\. Check the key/],
-    ['no quota, which waiting does not mend', [['{"error":{"message":"No more","code":"insufficient_quota"}}', { ...json, status: 429 }]], 'PROVIDER_RATE_LIMITED', /Check the plan/],
-    ['a wrong path', [['not found', { status: 404, contentType: 'text/plain' }]], 'PROVIDER_HTTP', /check the model's name and the base URL .*plain\.example\/v1\/speak/i],
+    [
+      'a wrong key',
+      [['{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}', { ...json, status: 401 }]],
+      'PROVIDER_AUTH',
+      /HTTP 401: Incorrect API key provided\. Check the key/,
+    ],
+    [
+      'no quota, which waiting does not mend',
+      [['{"error":{"message":"No more","code":"insufficient_quota"}}', { ...json, status: 429 }]],
+      'PROVIDER_RATE_LIMITED',
+      /Check the plan/,
+    ],
+    [
+      'a wrong path',
+      [['not found', { status: 404, contentType: 'text/plain' }]],
+      'PROVIDER_HTTP',
+      /check the model's name and the base URL .*plain\.example\/v1\/speak/i,
+    ],
     ['a redirect', [['', { status: 302 }]], 'PROVIDER_HTTP', /redirects are not followed/i],
-    ['a page instead of a stream', [['<!doctype html><title>Sign in</title>', { contentType: 'text/html' }]], 'PROVIDER_NOT_A_STREAM', /an HTML page \("Sign in"\), not the API/],
+    [
+      'a page instead of a stream',
+      [['<!doctype html><title>Sign in</title>', { contentType: 'text/html' }]],
+      'PROVIDER_NOT_A_STREAM',
+      /an HTML page \("Sign in"\), not the API/,
+    ],
     ['JSON instead of a stream', [['{"ok":true}', json]], 'PROVIDER_NOT_A_STREAM', /HTTP 200: \{"ok":true\}/],
-    ['an error in JSON with status 200', [['{"error":{"type":"overloaded_error","message":"Busy"}}', json]], 'PROVIDER_OVERLOADED', /Busy/],
+    [
+      'an error in JSON with status 200',
+      [['{"error":{"type":"overloaded_error","message":"Busy"}}', json]],
+      'PROVIDER_OVERLOADED',
+      /Busy/,
+    ],
     ['a stream that is cut', [[lines({ say: 'Hel' })]], 'PROVIDER_STREAM_TRUNCATED', /broke off its answer/],
-    ['a connection that breaks', [[lines({ say: 'Hel' }), { then: 'break' }]], 'PROVIDER_STREAM_TRUNCATED', /other side closed/],
-    ['an error inside the stream', [[lines({ say: 'Hel' }, { error: { type: 'overloaded_error', message: 'Overloaded' } })]], 'PROVIDER_OVERLOADED', /while it answered \(overloaded_error\): Overloaded\./],
-    ['a message that is not JSON', [[`${lines({ say: 'Hel' })}data: <oops>\n\n`]], 'PROVIDER_PROTOCOL', /not JSON: <oops>/],
+    [
+      'a connection that breaks',
+      [[lines({ say: 'Hel' }), { then: 'break' }]],
+      'PROVIDER_STREAM_TRUNCATED',
+      /other side closed/,
+    ],
+    [
+      'an error inside the stream',
+      [[lines({ say: 'Hel' }, { error: { type: 'overloaded_error', message: 'Overloaded' } })]],
+      'PROVIDER_OVERLOADED',
+      /while it answered \(overloaded_error\): Overloaded\./,
+    ],
+    [
+      'a message that is not JSON',
+      [[`${lines({ say: 'Hel' })}data: <oops>\n\n`]],
+      'PROVIDER_PROTOCOL',
+      /not JSON: <oops>/,
+    ],
     ['an answer without a word', [[lines({ end: 'stop' })]], 'PROVIDER_EMPTY_RESPONSE', /without saying anything/],
   ])('%s is an error with a code and advice', async (_name, replies, code, sentence) => {
     const { error, events } = await speak(replies)
@@ -168,7 +216,10 @@ describe('a call that fails', () => {
     const { turn } = await speak([[lines({ say: 'Hel' })]])
     expect(answerText(turn)).toBe('Hel')
     expect(turn.blocks.map((block) => partialKey.get(block))).toEqual([undefined, true])
-    expect(inferenceResultKey.get(turn)).toMatchObject({ finish_class: 'error', error: { code: 'PROVIDER_STREAM_TRUNCATED' } })
+    expect(inferenceResultKey.get(turn)).toMatchObject({
+      finish_class: 'error',
+      error: { code: 'PROVIDER_STREAM_TRUNCATED' },
+    })
   })
 
   test.each([
@@ -186,15 +237,24 @@ describe('a call that fails', () => {
     ['{"city":"Paris"}', undefined],
     ['Paris, I think.', 'STRUCTURED_OUTPUT_INVALID'],
   ])('where JSON is required, %s ends with %s', async (say, code) => {
-    const structuredOutput = { mode: 'json_schema' as const, name: 'place', schema: { type: 'object' }, require_valid: true }
+    const structuredOutput = {
+      mode: 'json_schema' as const,
+      name: 'place',
+      schema: { type: 'object' },
+      require_valid: true,
+    }
     const { error, turn } = await speak([[lines({ say }, { end: 'stop' })]], { structuredOutput })
     expect((error as ProviderError | undefined)?.code).toBe(code)
     expect(answerText(turn)).toBe(say)
   })
 
   test('no key is in any error', async () => {
-    const { error, events } = await speak([['{"error":"canary-key is wrong"}', { ...json, status: 400 }]], { apiKey: 'canary-key' })
-    expect(JSON.stringify([error, (error as Error).message, (error as Error).stack, events])).not.toContain('canary-key')
+    const { error, events } = await speak([['{"error":"canary-key is wrong"}', { ...json, status: 400 }]], {
+      apiKey: 'canary-key',
+    })
+    expect(JSON.stringify([error, (error as Error).message, (error as Error).stack, events])).not.toContain(
+      'canary-key',
+    )
   })
 })
 
@@ -209,7 +269,9 @@ describe('trying again', () => {
       ['id-1', 2],
       ['id-1', 3],
     ])
-    expect(events.filter((event) => event.type === 'attempt-discarded').map((event) => event.retryInMs)).toEqual([500, 1000])
+    expect(events.filter((event) => event.type === 'attempt-discarded').map((event) => event.retryInMs)).toEqual([
+      500, 1000,
+    ])
     expect(new Set(sent.map(({ body }) => body)).size).toBe(1)
   })
 
@@ -226,7 +288,9 @@ describe('trying again', () => {
   })
 
   test('unless the caller allows it; then the first output is void', async () => {
-    const { sent, turn, events } = await speak([[lines({ say: 'Wrong' }, { say: '!' })], [hello]], { retry: { discardOutput: true } })
+    const { sent, turn, events } = await speak([[lines({ say: 'Wrong' }, { say: '!' })], [hello]], {
+      retry: { discardOutput: true },
+    })
     expect(sent).toHaveLength(2)
     expect(turn.blocks).toHaveLength(2)
     expect(answerText(turn)).toBe('Hello')
@@ -264,7 +328,10 @@ describe('a call that hangs', () => {
   test('is ended when no content comes, though keep-alives do', async () => {
     const stream = lines({ say: 'Hel' }) + ': ping\n\n'.repeat(5)
     const { error, turn } = await speak([[stream, { then: 'hang' }]], { timeouts: { idleMs: 1000 } }, eagerClock())
-    expect(error).toMatchObject({ code: 'PROVIDER_STALLED', message: expect.stringContaining('sent nothing for 1 s') as unknown })
+    expect(error).toMatchObject({
+      code: 'PROVIDER_STALLED',
+      message: expect.stringContaining('sent nothing for 1 s') as unknown,
+    })
     expect(answerText(turn)).toBe('Hel')
   })
 

@@ -20,7 +20,8 @@ export function providerEngine(protocol: Protocol, settings: ProviderSettings): 
     for (let continuation = 0; ; continuation += 1) {
       const request = protocol.project(turn, call, context.tools)
       const body = JSON.stringify(request.body)
-      if (continuation === 0) for (const message of request.warnings ?? []) yield { type: 'log', level: 'warn', message }
+      if (continuation === 0)
+        for (const message of request.warnings ?? []) yield { type: 'log', level: 'warn', message }
       let outcome: CallOutcome | undefined
       for (let attempt = 1; outcome === undefined; attempt += 1) {
         const reply = new Reply(protocol, settings, call, context)
@@ -42,7 +43,10 @@ export function providerEngine(protocol: Protocol, settings: ProviderSettings): 
           }
           reply.throwIfBroken()
           outcome = reply.outcome
-          const finished = { type: 'provider-call-finished' as const, ...reply.conclude(outcome, continuation < maxContinuations) }
+          const finished = {
+            type: 'provider-call-finished' as const,
+            ...reply.conclude(outcome, continuation < maxContinuations),
+          }
           turn = applyEvent(turn, finished) // what goes on must see how its beginning ended
           yield finished
         } catch (error) {

@@ -72,7 +72,11 @@ interface Classification {
 }
 
 const auth: Classification = { code: 'PROVIDER_AUTH', retryable: false, advice: 'check the key and what it may use' }
-const quota: Classification = { code: 'PROVIDER_RATE_LIMITED', retryable: false, advice: 'check the plan and billing of the account' }
+const quota: Classification = {
+  code: 'PROVIDER_RATE_LIMITED',
+  retryable: false,
+  advice: 'check the plan and billing of the account',
+}
 const rate: Classification = { code: 'PROVIDER_RATE_LIMITED', retryable: true, advice: 'wait and try again' }
 const overloaded: Classification = { code: 'PROVIDER_OVERLOADED', retryable: true, advice: 'try again in a moment' }
 const serverFault: Classification = { code: 'PROVIDER_STREAM_ERROR', retryable: true, advice: 'try again in a moment' }
@@ -105,19 +109,34 @@ const byType: Readonly<Record<string, Classification>> = {
 export function streamError(provider: string, body: unknown): ProviderError {
   const reported = reportedError(body) ?? { message: 'the provider reported an error without words' }
   const known = reported.type === undefined ? undefined : byType[reported.type]
-  const { code, retryable, advice } = known ?? { code: 'PROVIDER_STREAM_ERROR', retryable: false, advice: 'see the provider\'s message' }
+  const { code, retryable, advice } = known ?? {
+    code: 'PROVIDER_STREAM_ERROR',
+    retryable: false,
+    advice: "see the provider's message",
+  }
   const type = reported.type === undefined ? '' : ` (${reported.type})`
-  return new ProviderError(code, `${provider} failed while it answered${type}: ${sentence(reported.message)} ${capital(advice)}.`, {
-    provider,
-    retryable,
-    ...(reported.type !== undefined && { type: reported.type }),
-  })
+  return new ProviderError(
+    code,
+    `${provider} failed while it answered${type}: ${sentence(reported.message)} ${capital(advice)}.`,
+    {
+      provider,
+      retryable,
+      ...(reported.type !== undefined && { type: reported.type }),
+    },
+  )
 }
 
 /** The error of a reply that was no stream: `text` is its body, as far as it was read. */
 export function responseError(
   provider: string,
-  reply: { readonly status: number; readonly url: string; readonly contentType: string; readonly text: string; readonly requestId?: string; readonly retryAfterMs?: number },
+  reply: {
+    readonly status: number
+    readonly url: string
+    readonly contentType: string
+    readonly text: string
+    readonly requestId?: string
+    readonly retryAfterMs?: number
+  },
 ): ProviderError {
   const reported = reportedError(tryParseJson(reply.text))
   const known = reported?.type === undefined ? undefined : byType[reported.type]
@@ -134,13 +153,25 @@ export function responseError(
 }
 
 function classifyStatus(status: number, url: string): Classification {
-  if (status < 300) return { code: 'PROVIDER_NOT_A_STREAM', retryable: false, advice: `is ${origin(url)} really the provider's API` }
-  if (status < 400) return { code: 'PROVIDER_HTTP', retryable: false, advice: 'redirects are not followed: give the final address as the base URL' }
+  if (status < 300)
+    return { code: 'PROVIDER_NOT_A_STREAM', retryable: false, advice: `is ${origin(url)} really the provider's API` }
+  if (status < 400)
+    return {
+      code: 'PROVIDER_HTTP',
+      retryable: false,
+      advice: 'redirects are not followed: give the final address as the base URL',
+    }
   if (status === 401 || status === 403) return auth
-  if (status === 404) return { code: 'PROVIDER_HTTP', retryable: false, advice: `check the model's name and the base URL (the request went to ${url.split('?')[0]})` }
+  if (status === 404)
+    return {
+      code: 'PROVIDER_HTTP',
+      retryable: false,
+      advice: `check the model's name and the base URL (the request went to ${url.split('?')[0]})`,
+    }
   if (status === 429) return rate
   if (status === 503 || status === 529) return overloaded
-  if (status === 408 || status === 409 || status >= 500) return { code: 'PROVIDER_HTTP', retryable: true, advice: 'try again in a moment' }
+  if (status === 408 || status === 409 || status >= 500)
+    return { code: 'PROVIDER_HTTP', retryable: true, advice: 'try again in a moment' }
   return { code: 'PROVIDER_HTTP', retryable: false, advice: 'the request was refused as it is' }
 }
 

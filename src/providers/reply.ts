@@ -80,7 +80,11 @@ export class Reply {
     const { apiKey, baseUrl, headers, network, fetch } = this.#settings
     const base = (baseUrl ?? this.#protocol.defaultBaseUrl).replace(/\/+$/, '')
     const auth = apiKey === undefined || apiKey === '' ? {} : this.#protocol.authHeaders(apiKey)
-    const all = { ...request.headers, ...auth, ...withLists(this.#protocol.listHeaders ?? [], request.headers ?? {}, headers ?? {}) }
+    const all = {
+      ...request.headers,
+      ...auth,
+      ...withLists(this.#protocol.listHeaders ?? [], request.headers ?? {}, headers ?? {}),
+    }
     const reply = await postForStream(this.#protocol.name, base + request.path, all, body, {
       signal: this.#watchdog.signal,
       network: network ?? {},
@@ -139,13 +143,21 @@ export class Reply {
     }
     if (outcome.malformedToolCall === true && this.#seen.toolCalls === 0) {
       const message = `${provider} reported that the model wrote a tool call that cannot be read (${outcome.stopReason}). Try again, or simplify the tool's parameters.`
-      throw new ProviderError('PROVIDER_MALFORMED_TOOL_CALL', message, { provider, retryable: true, type: outcome.stopReason })
+      throw new ProviderError('PROVIDER_MALFORMED_TOOL_CALL', message, {
+        provider,
+        retryable: true,
+        type: outcome.stopReason,
+      })
     }
     const finish = this.#finishClass(outcome, mayContinue)
     const isSilent = this.#seen.blocks === 0 && outcome.continues !== true
     if (isSilent && (finish === 'completed' || finish === 'unknown')) {
       const message = `${provider} ended its answer without saying anything. Try again.`
-      throw new ProviderError('PROVIDER_EMPTY_RESPONSE', message, { provider, retryable: true, type: outcome.stopReason })
+      throw new ProviderError('PROVIDER_EMPTY_RESPONSE', message, {
+        provider,
+        retryable: true,
+        type: outcome.stopReason,
+      })
     }
     const mustBeJson = this.#call.structuredOutput?.requireValid === true && finish === 'completed'
     if (mustBeJson && tryParseJson(this.#seen.answer) === undefined) {
@@ -225,7 +237,8 @@ export class Reply {
   #finishClass(outcome: CallOutcome, mayContinue: boolean): FinishClass {
     if (outcome.continues === true) return mayContinue ? 'unknown' : 'incomplete'
     const finish = finishClass(outcome.stopReason, this.#seen.toolCalls > 0)
-    const onlyReasoning = this.#seen.reasoning && this.#seen.blocks > 0 && !this.#seen.text && this.#seen.toolCalls === 0
+    const onlyReasoning =
+      this.#seen.reasoning && this.#seen.blocks > 0 && !this.#seen.text && this.#seen.toolCalls === 0
     return finish === 'completed' && onlyReasoning ? 'incomplete' : finish
   }
 

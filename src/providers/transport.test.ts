@@ -45,24 +45,37 @@ describe('the address guard', () => {
     'https://0.0.0.0/v1',
     'https://224.0.0.1/v1',
   ])('%s is refused', (url) => {
-    expect(() => checkUrl(new URL(url), closed)).toThrow(expect.objectContaining({ code: 'PROVIDER_ADDRESS_REFUSED' }) as Error)
+    expect(() => checkUrl(new URL(url), closed)).toThrow(
+      expect.objectContaining({ code: 'PROVIDER_ADDRESS_REFUSED' }) as Error,
+    )
   })
 
-  test.each(['https://api.openai.com/v1', 'https://8.8.8.8/v1', 'https://[2606:4700::1111]/v1'])('%s is allowed', (url) => {
-    expect(() => checkUrl(new URL(url), closed)).not.toThrow()
-  })
+  test.each(['https://api.openai.com/v1', 'https://8.8.8.8/v1', 'https://[2606:4700::1111]/v1'])(
+    '%s is allowed',
+    (url) => {
+      expect(() => checkUrl(new URL(url), closed)).not.toThrow()
+    },
+  )
 
-  test.each(['http://localhost:11434/v1', 'http://192.168.1.1/v1', 'http://[::1]:8080/v1'])('%s is allowed where the profile says so', (url) => {
-    expect(() => checkUrl(new URL(url), open)).not.toThrow()
-  })
+  test.each(['http://localhost:11434/v1', 'http://192.168.1.1/v1', 'http://[::1]:8080/v1'])(
+    '%s is allowed where the profile says so',
+    (url) => {
+      expect(() => checkUrl(new URL(url), open)).not.toThrow()
+    },
+  )
 
-  test.each(['http://0.0.0.0/v1', 'http://[::]/v1', 'http://255.255.255.255/v1'])('%s is refused by every policy', (url) => {
-    expect(() => checkUrl(new URL(url), open)).toThrow('no server can be there')
-  })
+  test.each(['http://0.0.0.0/v1', 'http://[::]/v1', 'http://255.255.255.255/v1'])(
+    '%s is refused by every policy',
+    (url) => {
+      expect(() => checkUrl(new URL(url), open)).toThrow('no server can be there')
+    },
+  )
 
   test('a name that resolves to a private address is refused when it is looked up', async () => {
     const look = (policy: NetworkPolicy) =>
-      new Promise((resolve) => guardedLookup(policy)('localhost', { all: true }, (error, addresses) => resolve(error ?? addresses)))
+      new Promise((resolve) =>
+        guardedLookup(policy)('localhost', { all: true }, (error, addresses) => resolve(error ?? addresses)),
+      )
     expect(await look(closed)).toMatchObject({ code: 'PROVIDER_ADDRESS_REFUSED' })
     expect(await look(open)).toEqual(expect.arrayContaining([expect.objectContaining({ address: '127.0.0.1' })]))
   })

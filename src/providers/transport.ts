@@ -66,7 +66,12 @@ async function send(
   try {
     return await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'text/event-stream', 'accept-encoding': 'identity', ...headers },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        'accept-encoding': 'identity',
+        ...headers,
+      },
       body,
       signal: options.signal,
       redirect: 'manual',
@@ -85,7 +90,11 @@ async function guardedFetch(network: NetworkPolicy): Promise<Fetch> {
   const policy = `${network.allowPrivate === true}`
   const agent =
     agents.get(policy) ??
-    new undici.Agent({ connect: { lookup: guardedLookup(network), timeout: 10_000 }, bodyTimeout: 0, headersTimeout: 0 })
+    new undici.Agent({
+      connect: { lookup: guardedLookup(network), timeout: 10_000 },
+      bodyTimeout: 0,
+      headersTimeout: 0,
+    })
   agents.set(policy, agent)
   return (url, init) => undici.fetch(url, { ...init, dispatcher: agent })
 }
@@ -94,7 +103,8 @@ function unreachable(provider: string, url: string, error: unknown): Error {
   const cause = rootCause(error)
   if (cause instanceof GeppettoError) return cause
   const { host } = new URL(url)
-  const why = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : messageOf(cause)
+  const why =
+    cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : messageOf(cause)
   return new ProviderError(
     'PROVIDER_UNREACHABLE',
     `${provider} cannot be reached at ${host} (${why}). Check the address and the network, then try again.`,

@@ -16,7 +16,9 @@ function fix(value: Json): Json {
     return items.every((item, index) => item === value[index]) ? value : items
   }
   const entries = Object.entries(value).map(([key, item]) => [key.toWellFormed(), fix(item)] as const)
-  return entries.every(([key, item]) => Object.hasOwn(value, key) && item === value[key]) ? value : Object.fromEntries(entries)
+  return entries.every(([key, item]) => Object.hasOwn(value, key) && item === value[key])
+    ? value
+    : Object.fromEntries(entries)
 }
 
 // Array.isArray does not narrow a readonly list.

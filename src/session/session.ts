@@ -59,7 +59,11 @@ export class Session {
     this.#options = options
     this.#newId = options.newId ?? newUuid
     this.id = options.id ?? this.#newId()
-    if (this.id.trim() === '') throw new GeppettoError('SESSION_ID_EMPTY', 'session has empty SessionID: give an id, or leave it out to get a new one.')
+    if (this.id.trim() === '')
+      throw new GeppettoError(
+        'SESSION_ID_EMPTY',
+        'session has empty SessionID: give an id, or leave it out to get a new one.',
+      )
   }
 
   get turns(): readonly Turn[] {

@@ -76,7 +76,8 @@ function decodePayload(kind: BlockKind, payload: JsonObject, path: string, note:
         ...(payload['images'] !== undefined && { images: decodeImages(payload['images'], `${path}.images`, note) }),
       }
     case 'reasoning':
-      for (const field of ['text', 'encrypted_content', 'signature', 'item_id']) optionalText(payload[field], `${path}.${field}`)
+      for (const field of ['text', 'encrypted_content', 'signature', 'item_id'])
+        optionalText(payload[field], `${path}.${field}`)
       return payload
     case 'tool_call':
       return {

@@ -6,7 +6,13 @@ import type { Turn } from './turn.ts'
 /** One row of a comparison, in the order of the second turn. Indexes count from 0 in the turn they name. */
 export type BlockChange =
   | { readonly change: 'same'; readonly before: number; readonly after: number }
-  | { readonly change: 'changed'; readonly before: number; readonly after: number; readonly from: Block; readonly to: Block }
+  | {
+      readonly change: 'changed'
+      readonly before: number
+      readonly after: number
+      readonly from: Block
+      readonly to: Block
+    }
   | { readonly change: 'removed'; readonly before: number; readonly from: Block }
   | { readonly change: 'added'; readonly after: number; readonly to: Block }
 
@@ -66,7 +72,9 @@ function alignMiddle(
   for (let row = rows - 1; row >= 0; row -= 1) {
     for (let column = columns - 1; column >= 0; column -= 1) {
       const same = left[head + row] === right[head + column]
-      const length = same ? lengthAt(row + 1, column + 1) + 1 : Math.max(lengthAt(row + 1, column), lengthAt(row, column + 1))
+      const length = same
+        ? lengthAt(row + 1, column + 1) + 1
+        : Math.max(lengthAt(row + 1, column), lengthAt(row, column + 1))
       lengths[row]?.fill(length, column, column + 1)
     }
   }
@@ -80,7 +88,11 @@ function alignMiddle(
       changes.push({ change: 'same', before: head + row, after: head + column })
       row += 1
       column += 1
-    } else if (row < rows && from !== undefined && (column >= columns || lengthAt(row + 1, column) >= lengthAt(row, column + 1))) {
+    } else if (
+      row < rows &&
+      from !== undefined &&
+      (column >= columns || lengthAt(row + 1, column) >= lengthAt(row, column + 1))
+    ) {
       changes.push({ change: 'removed', before: head + row, from })
       row += 1
     } else if (to !== undefined) {

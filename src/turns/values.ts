@@ -70,7 +70,15 @@ export const durationSchema = v.union([
 ])
 export type Duration = v.InferOutput<typeof durationSchema>
 
-const unitMs: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+const unitMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+}
 
 export function durationMs(duration: Duration): number {
   if (typeof duration === 'number') return duration / 1e6

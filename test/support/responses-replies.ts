@@ -25,7 +25,12 @@ export const item = {
     ...(seal !== undefined && { encrypted_content: seal }),
     summary: summary.map((text) => ({ type: 'summary_text', text })),
   }),
-  thinking: (id: string, text: string): JsonObject => ({ id, type: 'reasoning', summary: [], content: [{ type: 'reasoning_text', text }] }),
+  thinking: (id: string, text: string): JsonObject => ({
+    id,
+    type: 'reasoning',
+    summary: [],
+    content: [{ type: 'reasoning_text', text }],
+  }),
   call: (callId: string, name: string, args: string, more: JsonObject = {}): JsonObject => ({
     id: `fc_${callId}`,
     type: 'function_call',
@@ -62,8 +67,19 @@ export interface ReplyParts {
 }
 
 /** All events of a reply of these items, as the API sends them. */
-export function events(items: readonly JsonObject[], { id = 'resp_1', end = {}, status = 'completed' }: ReplyParts = {}): readonly JsonObject[] {
-  const response = { id, object: 'response', created_at: 1, status: 'in_progress', model: 'gpt-5-2025', output: [], usage: null }
+export function events(
+  items: readonly JsonObject[],
+  { id = 'resp_1', end = {}, status = 'completed' }: ReplyParts = {},
+): readonly JsonObject[] {
+  const response = {
+    id,
+    object: 'response',
+    created_at: 1,
+    status: 'in_progress',
+    model: 'gpt-5-2025',
+    output: [],
+    usage: null,
+  }
   return [
     { type: 'response.created', response },
     { type: 'response.in_progress', response },
@@ -87,7 +103,11 @@ function announced(whole: JsonObject): JsonObject {
     case 'message':
       return { ...whole, status: 'in_progress', content: [] }
     case 'reasoning':
-      return { ...whole, ...(whole['encrypted_content'] !== undefined && { encrypted_content: 'not the last' }), summary: [] }
+      return {
+        ...whole,
+        ...(whole['encrypted_content'] !== undefined && { encrypted_content: 'not the last' }),
+        summary: [],
+      }
     case 'function_call':
       return { ...whole, status: 'in_progress', arguments: '' }
     case 'custom_tool_call':
@@ -100,16 +120,14 @@ function announced(whole: JsonObject): JsonObject {
 function insideOf(whole: JsonObject): readonly JsonObject[] {
   switch (whole['type']) {
     case 'message':
-      return partsOf(whole, 'content').flatMap((part, index) =>
-        [
-          { type: 'response.content_part.added', content_index: index, part: empty(part) },
-          ...(part['type'] === 'refusal'
-            ? written('response.refusal', String(part['refusal']), 'refusal', { content_index: index })
-            : written('response.output_text', String(part['text']), 'text', { content_index: index })),
-          ...annotationsOf(part, index),
-          { type: 'response.content_part.done', content_index: index, part },
-        ],
-      )
+      return partsOf(whole, 'content').flatMap((part, index) => [
+        { type: 'response.content_part.added', content_index: index, part: empty(part) },
+        ...(part['type'] === 'refusal'
+          ? written('response.refusal', String(part['refusal']), 'refusal', { content_index: index })
+          : written('response.output_text', String(part['text']), 'text', { content_index: index })),
+        ...annotationsOf(part, index),
+        { type: 'response.content_part.done', content_index: index, part },
+      ])
     case 'reasoning':
       return [
         ...partsOf(whole, 'summary').flatMap((part, index) => [
@@ -136,7 +154,10 @@ function empty(part: JsonObject): JsonObject {
 
 function written(name: string, text: string, field: string, place: JsonObject): readonly JsonObject[] {
   const deltas = text.match(/.{1,4}/gsu) ?? []
-  return [...deltas.map((delta) => ({ type: `${name}.delta`, ...place, delta })), { type: `${name}.done`, ...place, [field]: text }]
+  return [
+    ...deltas.map((delta) => ({ type: `${name}.delta`, ...place, delta })),
+    { type: `${name}.done`, ...place, [field]: text },
+  ]
 }
 
 function annotationsOf(part: JsonObject, contentIndex: number): readonly JsonObject[] {

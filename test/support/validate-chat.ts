@@ -11,7 +11,9 @@ export function validateChatRequest(body: JsonObject): readonly string[] {
     ...pairProblems(messages),
     ...('tool_choice' in body && !('tools' in body) ? ['tool_choice without tools'] : []),
     ...('parallel_tool_calls' in body && !('tools' in body) ? ['parallel_tool_calls without tools'] : []),
-    ...(JSON.stringify(body).match(/(?<!\\)(?:\\\\)*\\ud[89a-f]/) === null ? [] : ['there is half of a surrogate pair']),
+    ...(JSON.stringify(body).match(/(?<!\\)(?:\\\\)*\\ud[89a-f]/) === null
+      ? []
+      : ['there is half of a surrogate pair']),
   ]
 }
 

@@ -4,7 +4,10 @@ import { isJsonObject, type Json, type JsonObject } from '../../src/json.ts'
 
 /** The rules that `body` breaks, each as a sentence; none for a request that is taken. */
 export function validateGeminiRequest(body: JsonObject): readonly string[] {
-  const contents = objects(body['contents']).map((content) => ({ role: content['role'], parts: objects(content['parts']) }))
+  const contents = objects(body['contents']).map((content) => ({
+    role: content['role'],
+    parts: objects(content['parts']),
+  }))
   return [
     ...(contents[0]?.role === 'user' ? [] : ['it does not begin with the user']),
     ...contents.flatMap(({ role, parts }, index) => [
@@ -15,7 +18,9 @@ export function validateGeminiRequest(body: JsonObject): readonly string[] {
       ...pairProblems(parts, contents[index + 1]?.parts ?? [], contents[index - 1]?.parts ?? [], index),
     ]),
     ...('toolConfig' in body && !('tools' in body) ? ['toolConfig without tools'] : []),
-    ...(JSON.stringify(body).match(/(?<!\\)(?:\\\\)*\\ud[89a-f]/) === null ? [] : ['there is half of a surrogate pair']),
+    ...(JSON.stringify(body).match(/(?<!\\)(?:\\\\)*\\ud[89a-f]/) === null
+      ? []
+      : ['there is half of a surrogate pair']),
   ]
 }
 
@@ -27,20 +32,33 @@ function partProblems(part: JsonObject, role: Json | undefined, index: number): 
     ...(isEmpty ? [`content ${index} has an empty text`] : []),
     ...(call !== undefined && role !== 'model' ? [`content ${index} calls, and is not the model's`] : []),
     ...(response !== undefined && role !== 'user' ? [`content ${index} answers, and is not the user's`] : []),
-    ...(isJsonObject(call) && !(isNamed(call) && isJsonObject(call['args'])) ? [`content ${index} has a bad call`] : []),
-    ...(isJsonObject(response) && !(isNamed(response) && isJsonObject(response['response'])) ? [`content ${index} has a bad answer`] : []),
+    ...(isJsonObject(call) && !(isNamed(call) && isJsonObject(call['args']))
+      ? [`content ${index} has a bad call`]
+      : []),
+    ...(isJsonObject(response) && !(isNamed(response) && isJsonObject(response['response']))
+      ? [`content ${index} has a bad answer`]
+      : []),
   ]
 }
 
 /** A content with calls is followed by one with as many answers, of the same names and in the same order. */
-function pairProblems(parts: readonly JsonObject[], next: readonly JsonObject[], before: readonly JsonObject[], index: number): readonly string[] {
+function pairProblems(
+  parts: readonly JsonObject[],
+  next: readonly JsonObject[],
+  before: readonly JsonObject[],
+  index: number,
+): readonly string[] {
   const names = (list: readonly JsonObject[], field: string) =>
     list.flatMap((part) => (isJsonObject(part[field]) ? [part[field]['name']] : []))
   const calls = names(parts, 'functionCall')
   const answers = names(parts, 'functionResponse')
   return [
-    ...(JSON.stringify(calls) === JSON.stringify(names(next, 'functionResponse')) || calls.length === 0 ? [] : [`the calls of content ${index} are not answered`]),
-    ...(answers.length === 0 || names(before, 'functionCall').length === answers.length ? [] : [`content ${index} answers what was not asked`]),
+    ...(JSON.stringify(calls) === JSON.stringify(names(next, 'functionResponse')) || calls.length === 0
+      ? []
+      : [`the calls of content ${index} are not answered`]),
+    ...(answers.length === 0 || names(before, 'functionCall').length === answers.length
+      ? []
+      : [`content ${index} answers what was not asked`]),
   ]
 }
 

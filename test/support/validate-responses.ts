@@ -4,8 +4,21 @@ import { isJsonObject, tryParseJson, type Json, type JsonObject } from '../../sr
 // are not about which items there are: types that are not named here pass.
 
 const fields = new Set([
-  'model', 'input', 'include', 'max_output_tokens', 'parallel_tool_calls', 'prompt_cache_retention', 'reasoning', 'service_tier',
-  'store', 'stream', 'temperature', 'text', 'tool_choice', 'tools', 'top_p',
+  'model',
+  'input',
+  'include',
+  'max_output_tokens',
+  'parallel_tool_calls',
+  'prompt_cache_retention',
+  'reasoning',
+  'service_tier',
+  'store',
+  'stream',
+  'temperature',
+  'text',
+  'tool_choice',
+  'tools',
+  'top_p',
 ])
 const outputTypes = new Map([
   ['function_call', 'function_call_output'],
@@ -29,7 +42,8 @@ export function validateResponsesRequest(body: JsonObject): readonly string[] {
   if (input.length === 0) say('no input')
   const items = input.filter(isJsonObject)
   if (items.length < input.length) say('an item that is no object')
-  for (const [index, item] of items.entries()) for (const problem of itemProblems(item, body['store'] === true)) say(`input[${index}]: ${problem}`)
+  for (const [index, item] of items.entries())
+    for (const problem of itemProblems(item, body['store'] === true)) say(`input[${index}]: ${problem}`)
   problems.push(...callProblems(items), ...pairProblems(items), ...idProblems(items), ...toolProblems(body))
   return problems
 }
@@ -73,7 +87,8 @@ function messageProblems(item: JsonObject): readonly string[] {
   if (!Array.isArray(content) || content.length === 0) return ['no content']
   const allowed = role === 'assistant' ? ['output_text', 'refusal'] : ['input_text', 'input_image']
   return (content as readonly Json[]).flatMap((part) => {
-    if (!isJsonObject(part) || !allowed.includes(String(part['type']))) return [`a ${role} cannot say ${JSON.stringify(part)}`]
+    if (!isJsonObject(part) || !allowed.includes(String(part['type'])))
+      return [`a ${role} cannot say ${JSON.stringify(part)}`]
     if (part['type'] !== 'input_image') return isFilled(part['text'] ?? part['refusal']) ? [] : ['empty text']
     return isFilled(part['image_url'] ?? part['file_id']) && isFilled(part['detail']) ? [] : ['image']
   })
@@ -112,14 +127,20 @@ function pairProblems(items: readonly JsonObject[]): readonly string[] {
   return items.flatMap((item, index) => {
     if (item['type'] !== 'reasoning') return []
     const next = items[index + 1]
-    const isOutput = next !== undefined && next['role'] !== 'user' && next['role'] !== 'system' && !inputTypes.has(String(next['type']))
+    const isOutput =
+      next !== undefined &&
+      next['role'] !== 'user' &&
+      next['role'] !== 'system' &&
+      !inputTypes.has(String(next['type']))
     return isOutput ? [] : [`input[${index}]: reasoning without the item that it led to`]
   })
 }
 
 // "Duplicate item found with id msg_…", "Expected an ID that begins with 'fc'"
 function idProblems(items: readonly JsonObject[]): readonly string[] {
-  const ids = items.flatMap((item) => (item['id'] === undefined || item['type'] === 'local_shell_call_output' ? [] : [item['id']]))
+  const ids = items.flatMap((item) =>
+    item['id'] === undefined || item['type'] === 'local_shell_call_output' ? [] : [item['id']],
+  )
   const prefixes: Readonly<Record<string, string>> = { message: 'msg', reasoning: 'rs', function_call: 'fc' }
   const wrong = items.filter(({ id, type }) => id !== undefined && !String(id).startsWith(prefixes[String(type)] ?? ''))
   return [
@@ -130,7 +151,8 @@ function idProblems(items: readonly JsonObject[]): readonly string[] {
 
 function toolProblems(body: JsonObject): readonly string[] {
   const tools = body['tools']
-  if (tools === undefined) return ['tool_choice', 'parallel_tool_calls'].filter((name) => name in body).map((name) => `${name} without tools`)
+  if (tools === undefined)
+    return ['tool_choice', 'parallel_tool_calls'].filter((name) => name in body).map((name) => `${name} without tools`)
   return Array.isArray(tools) && tools.length > 0 ? [] : ['an empty list of tools']
 }
 

@@ -1,6 +1,13 @@
 import type { ProjectionRepair } from '../../events/event.ts'
 import { isJsonObject, jsonEqual, type JsonObject } from '../../json.ts'
-import { toolArguments, type Block, type ImagePart, type ReasoningBlock, type TextBlock, type ToolCallBlock } from '../../turns/block.ts'
+import {
+  toolArguments,
+  type Block,
+  type ImagePart,
+  type ReasoningBlock,
+  type TextBlock,
+  type ToolCallBlock,
+} from '../../turns/block.ts'
 import { imageSource } from '../../turns/image.ts'
 import { partialKey, sidecarKey, thoughtSignatureKey } from '../../turns/keys.ts'
 import { answersByCall, missingResult } from '../tool-answers.ts'
@@ -71,7 +78,10 @@ class ContentWriter {
   }
 
   #prompt(words: string, images: readonly ImagePart[], index: number): void {
-    const parts = [...(words.trim() === '' ? [] : [{ text: words }]), ...images.flatMap((image) => this.#image(image, index))]
+    const parts = [
+      ...(words.trim() === '' ? [] : [{ text: words }]),
+      ...images.flatMap((image) => this.#image(image, index)),
+    ]
     if (parts.length === 0) return this.#repair('empty-block', index, 'a prompt without words')
     this.#user(parts)
   }
@@ -104,8 +114,10 @@ class ContentWriter {
   #reasoning(block: ReasoningBlock, index: number): void {
     const parts = this.#ownParts(block)
     const said = parts?.map((part) => text(part, 'text') ?? '').join('')
-    if (parts !== undefined && said === block.payload.text && block.metadata?.[partialKey.id] !== true) return this.#model(parts)
-    if (block.metadata?.[sidecarKey.id] !== undefined) this.#repair('foreign-reasoning', index, 'only the provider that reasoned can use it')
+    if (parts !== undefined && said === block.payload.text && block.metadata?.[partialKey.id] !== true)
+      return this.#model(parts)
+    if (block.metadata?.[sidecarKey.id] !== undefined)
+      this.#repair('foreign-reasoning', index, 'only the provider that reasoned can use it')
   }
 
   #call(block: ToolCallBlock, index: number): void {
@@ -150,7 +162,8 @@ class ContentWriter {
 
   #other(payload: JsonObject, rawKind: string | undefined, index: number): void {
     const item = object(payload, 'item')
-    if (rawKind === 'provider_item' && payload['provider'] === 'gemini' && item !== undefined) return this.#model([item])
+    if (rawKind === 'provider_item' && payload['provider'] === 'gemini' && item !== undefined)
+      return this.#model([item])
     this.#repair('foreign-item', index, `a block of kind ${rawKind ?? 'other'} is of another provider`)
   }
 
@@ -175,7 +188,10 @@ class ContentWriter {
     this.#calls = []
     if (calls.length === 0) return
     this.#signFirstCall(calls[0]?.index ?? 0)
-    this.#add('user', calls.map(({ block, index }) => this.#response(block, index)))
+    this.#add(
+      'user',
+      calls.map(({ block, index }) => this.#response(block, index)),
+    )
   }
 
   // Gemini 3 refuses a function call of the running prompt that nobody signed; this word says that none can be had.
@@ -192,7 +208,8 @@ class ContentWriter {
   #response(block: ToolCallBlock, index: number): JsonObject {
     const answer = this.#answers.get(index)
     const result = answer === undefined ? undefined : this.#blocks[answer]
-    if (result?.kind !== 'tool_use') this.#repair('orphan-tool-call', index, 'it has no result; one that says so is sent')
+    if (result?.kind !== 'tool_use')
+      this.#repair('orphan-tool-call', index, 'it has no result; one that says so is sent')
     const response = result?.kind === 'tool_use' ? responseOf(result.payload) : { error: missingResult }
     const [part] = this.#ownParts(block) ?? []
     const id = text(object(part ?? {}, 'functionCall') ?? {}, 'id')

@@ -14,12 +14,23 @@ const chunk = (parts: readonly object[], finishReason?: string, more: object = {
   candidates: [{ content: { role: 'model', parts }, ...(finishReason && { finishReason }), index: 0 }],
   ...more,
 })
-const partial = (jsonPath: string, value: object) => ({ functionCall: { partialArgs: [{ jsonPath, ...value }], willContinue: true } })
+const partial = (jsonPath: string, value: object) => ({
+  functionCall: { partialArgs: [{ jsonPath, ...value }], willContinue: true },
+})
 
 async function read(messages: readonly object[]) {
-  const body = sse(messages.map((message) => JSON.stringify(message)), 'gemini')
+  const body = sse(
+    messages.map((message) => JSON.stringify(message)),
+    'gemini',
+  )
   const outcome = (chunkSize?: number) =>
-    runToEnd(gemini({ model: 'gemini-2.5-flash', fetch: replying([body, chunkSize === undefined ? {} : { chunkSize }]).fetch }), prompt)
+    runToEnd(
+      gemini({
+        model: 'gemini-2.5-flash',
+        fetch: replying([body, chunkSize === undefined ? {} : { chunkSize }]).fetch,
+      }),
+      prompt,
+    )
   const whole = await outcome()
   for (const chunkSize of [1, 13]) expect(await outcome(chunkSize)).toEqual(whole)
   const said = whole.turn.blocks.slice(1).map((block) => {
@@ -34,14 +45,78 @@ async function read(messages: readonly object[]) {
 describe('what is streamed', () => {
   test.each<[string, readonly object[], readonly unknown[]]>([
     ['text in pieces', [chunk([{ text: 'Hel' }]), chunk([{ text: 'lo' }], 'STOP')], [['llm_text', 'Hello']]],
-    ['thoughts, then text', [chunk([{ text: 'Hm.', thought: true }]), chunk([{ text: 'Yes.' }], 'STOP')], [['reasoning', 'Hm.'], ['llm_text', 'Yes.']]],
-    ['text between thoughts', [chunk([{ text: 'A', thought: true }, { text: 'B' }, { text: 'C', thought: true }, { text: 'D' }], 'STOP')], [['reasoning', 'A'], ['llm_text', 'B'], ['reasoning', 'C'], ['llm_text', 'D']]],
-    ['a call, and the end in a chunk of its own', [chunk([{ functionCall: { name: 'f', args: { a: 1 } } }]), chunk([{ text: '' }], 'STOP')], [['tool_call', 'call_r_0', 'f', { a: 1 }]]],
-    ['parallel calls without ids', [chunk([{ functionCall: { name: 'f', args: {} } }, { functionCall: { name: 'f' } }], 'STOP')], [['tool_call', 'call_r_0', 'f', {}], ['tool_call', 'call_r_1', 'f', {}]]],
-    ['one id for two calls', [chunk([{ functionCall: { id: 'x', name: 'f', args: {} } }, { functionCall: { id: 'x', name: 'g', args: {} } }], 'STOP')], [['tool_call', 'x', 'f', {}], ['tool_call', 'x-2', 'g', {}]]],
-    ['an early STOP on an empty chunk', [chunk([], 'STOP'), chunk([{ text: 'Late.' }], 'STOP')], [['llm_text', 'Late.']]],
-    ['code that ran there', [chunk([{ executableCode: { language: 'PYTHON', code: '1' } }, { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '1' } }, { text: 'One.' }], 'STOP')], [['provider_item', { executableCode: { language: 'PYTHON', code: '1' } }], ['provider_item', { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '1' } }], ['llm_text', 'One.']]],
-    ['another candidate', [{ candidates: [{ index: 1, content: { parts: [{ text: 'No' }] } }] }, chunk([{ text: 'Yes' }], 'STOP')], [['llm_text', 'Yes']]],
+    [
+      'thoughts, then text',
+      [chunk([{ text: 'Hm.', thought: true }]), chunk([{ text: 'Yes.' }], 'STOP')],
+      [
+        ['reasoning', 'Hm.'],
+        ['llm_text', 'Yes.'],
+      ],
+    ],
+    [
+      'text between thoughts',
+      [chunk([{ text: 'A', thought: true }, { text: 'B' }, { text: 'C', thought: true }, { text: 'D' }], 'STOP')],
+      [
+        ['reasoning', 'A'],
+        ['llm_text', 'B'],
+        ['reasoning', 'C'],
+        ['llm_text', 'D'],
+      ],
+    ],
+    [
+      'a call, and the end in a chunk of its own',
+      [chunk([{ functionCall: { name: 'f', args: { a: 1 } } }]), chunk([{ text: '' }], 'STOP')],
+      [['tool_call', 'call_r_0', 'f', { a: 1 }]],
+    ],
+    [
+      'parallel calls without ids',
+      [chunk([{ functionCall: { name: 'f', args: {} } }, { functionCall: { name: 'f' } }], 'STOP')],
+      [
+        ['tool_call', 'call_r_0', 'f', {}],
+        ['tool_call', 'call_r_1', 'f', {}],
+      ],
+    ],
+    [
+      'one id for two calls',
+      [
+        chunk(
+          [{ functionCall: { id: 'x', name: 'f', args: {} } }, { functionCall: { id: 'x', name: 'g', args: {} } }],
+          'STOP',
+        ),
+      ],
+      [
+        ['tool_call', 'x', 'f', {}],
+        ['tool_call', 'x-2', 'g', {}],
+      ],
+    ],
+    [
+      'an early STOP on an empty chunk',
+      [chunk([], 'STOP'), chunk([{ text: 'Late.' }], 'STOP')],
+      [['llm_text', 'Late.']],
+    ],
+    [
+      'code that ran there',
+      [
+        chunk(
+          [
+            { executableCode: { language: 'PYTHON', code: '1' } },
+            { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '1' } },
+            { text: 'One.' },
+          ],
+          'STOP',
+        ),
+      ],
+      [
+        ['provider_item', { executableCode: { language: 'PYTHON', code: '1' } }],
+        ['provider_item', { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '1' } }],
+        ['llm_text', 'One.'],
+      ],
+    ],
+    [
+      'another candidate',
+      [{ candidates: [{ index: 1, content: { parts: [{ text: 'No' }] } }] }, chunk([{ text: 'Yes' }], 'STOP')],
+      [['llm_text', 'Yes']],
+    ],
     [
       'arguments in pieces',
       [
@@ -53,7 +128,10 @@ describe('what is streamed', () => {
         chunk([{ functionCall: {} }]),
         chunk([{ functionCall: { name: 'g', args: {} } }], 'STOP'),
       ],
-      [['tool_call', 'call_r_0', 'f', { city: 'Boston', list: [{ 'deep key': 1 }, true], none: null }], ['tool_call', 'call_r_1', 'g', {}]],
+      [
+        ['tool_call', 'call_r_0', 'f', { city: 'Boston', list: [{ 'deep key': 1 }, true], none: null }],
+        ['tool_call', 'call_r_1', 'g', {}],
+      ],
     ],
   ])('%s', async (_name, messages, blocks) => {
     const { said, error } = await read(messages)
@@ -64,7 +142,10 @@ describe('what is streamed', () => {
   test('a path to the prototype reaches none', async () => {
     const { said } = await read([
       chunk([{ functionCall: { name: 'f', willContinue: true } }]),
-      chunk([partial('$.__proto__.polluted', { stringValue: 'x' }), partial('$.constructor.prototype.polluted', { stringValue: 'x' })]),
+      chunk([
+        partial('$.__proto__.polluted', { stringValue: 'x' }),
+        partial('$.constructor.prototype.polluted', { stringValue: 'x' }),
+      ]),
       chunk([{ functionCall: {} }], 'STOP'),
     ])
     expect(JSON.stringify(said)).toContain('"__proto__":{"polluted":"x"}')
@@ -74,14 +155,21 @@ describe('what is streamed', () => {
 
 describe('signatures', () => {
   test('a signature on the last, empty part stays a part of its own', async () => {
-    const { sealed, turn } = await read([chunk([{ text: 'Hel' }]), chunk([{ text: 'lo' }]), chunk([{ text: '', thoughtSignature: 'sig' }], 'STOP')])
+    const { sealed, turn } = await read([
+      chunk([{ text: 'Hel' }]),
+      chunk([{ text: 'lo' }]),
+      chunk([{ text: '', thoughtSignature: 'sig' }], 'STOP'),
+    ])
     expect(sealed).toEqual([[{ text: 'Hello' }, { text: '', thoughtSignature: 'sig' }]])
     expect(thoughtSignatureKey.get(turn.blocks[1] ?? userText(''))).toBe('sig')
   })
 
   test('a signed part is not joined with what follows', async () => {
     const { said, sealed } = await read([chunk([{ text: 'A', thoughtSignature: 'sig' }, { text: 'B' }], 'STOP')])
-    expect(said).toEqual([['llm_text', 'A'], ['llm_text', 'B']])
+    expect(said).toEqual([
+      ['llm_text', 'A'],
+      ['llm_text', 'B'],
+    ])
     expect(sealed).toEqual([[{ text: 'A', thoughtSignature: 'sig' }], undefined])
   })
 
@@ -124,9 +212,21 @@ describe('how it ends', () => {
   test.each<[string, readonly object[], string]>([
     ['a cut', [chunk([hi])], 'PROVIDER_STREAM_TRUNCATED'],
     ['a cut in a call', [chunk([{ functionCall: { name: 'f', willContinue: true } }])], 'PROVIDER_STREAM_TRUNCATED'],
-    ['a call that cannot be read', [{ candidates: [{ finishReason: 'MALFORMED_FUNCTION_CALL' }] }], 'PROVIDER_MALFORMED_TOOL_CALL'],
-    ['a call that nobody offered', [{ candidates: [{ finishReason: 'UNEXPECTED_TOOL_CALL' }] }], 'PROVIDER_MALFORMED_TOOL_CALL'],
-    ['an error inside the stream', [chunk([hi]), { error: { code: 503, status: 'UNAVAILABLE', message: 'Overloaded' } }], 'PROVIDER_OVERLOADED'],
+    [
+      'a call that cannot be read',
+      [{ candidates: [{ finishReason: 'MALFORMED_FUNCTION_CALL' }] }],
+      'PROVIDER_MALFORMED_TOOL_CALL',
+    ],
+    [
+      'a call that nobody offered',
+      [{ candidates: [{ finishReason: 'UNEXPECTED_TOOL_CALL' }] }],
+      'PROVIDER_MALFORMED_TOOL_CALL',
+    ],
+    [
+      'an error inside the stream',
+      [chunk([hi]), { error: { code: 503, status: 'UNAVAILABLE', message: 'Overloaded' } }],
+      'PROVIDER_OVERLOADED',
+    ],
     ['not a word', [chunk([], 'STOP')], 'PROVIDER_EMPTY_RESPONSE'],
   ])('%s fails, and asks for no tool', async (_name, messages, code) => {
     const { error, said } = await read(messages)
@@ -136,14 +236,28 @@ describe('how it ends', () => {
 })
 
 test('usage counts thoughts as output and the prompts of its tools as input', async () => {
-  const usageMetadata = { promptTokenCount: 10, toolUsePromptTokenCount: 5, cachedContentTokenCount: 4, candidatesTokenCount: 3, thoughtsTokenCount: 7 }
+  const usageMetadata = {
+    promptTokenCount: 10,
+    toolUsePromptTokenCount: 5,
+    cachedContentTokenCount: 4,
+    candidatesTokenCount: 3,
+    thoughtsTokenCount: 7,
+  }
   const { result } = await read([chunk([{ text: 'Hi' }], 'STOP', { usageMetadata })])
-  expect(result?.usage).toEqual({ input_tokens: 15, output_tokens: 10, cached_tokens: 4, cache_read_input_tokens: 4, reasoning_tokens: 7 })
+  expect(result?.usage).toEqual({
+    input_tokens: 15,
+    output_tokens: 10,
+    cached_tokens: 4,
+    cache_read_input_tokens: 4,
+    reasoning_tokens: 7,
+  })
 })
 
 test('what an answer rests on is cited', async () => {
   const groundingMetadata = { groundingChunks: [{ web: { uri: 'https://a.example/', title: 'A' } }] }
-  const { events, result } = await read([{ candidates: [{ content: { parts: [{ text: 'Hi' }] }, finishReason: 'STOP', groundingMetadata }] }])
+  const { events, result } = await read([
+    { candidates: [{ content: { parts: [{ text: 'Hi' }] }, finishReason: 'STOP', groundingMetadata }] },
+  ])
   const cited = events.filter((event): event is EventOf<'citation'> => event.type === 'citation')
   expect(cited).toMatchObject([{ url: 'https://a.example/', title: 'A' }])
   expect(result?.extra?.['grounding_metadata']).toEqual(groundingMetadata)

@@ -194,7 +194,10 @@ export class GeminiDecoder implements StreamDecoder {
     const delta = JSON.stringify(args)
     this.#emit({ type: 'tool-call-arguments-delta', toolCallId: draft.toolCallId, offset: 0, delta })
     const signature = text(draft.part, 'thoughtSignature')
-    const item = { functionCall: { ...(id !== undefined && { id }), name, args }, ...(signature !== undefined && { thoughtSignature: signature }) }
+    const item = {
+      functionCall: { ...(id !== undefined && { id }), name, args },
+      ...(signature !== undefined && { thoughtSignature: signature }),
+    }
     this.#calls.push(sealed(toolCall(draft.toolCallId, name, args), [item], signature))
   }
 
@@ -209,8 +212,10 @@ export class GeminiDecoder implements StreamDecoder {
   #citations(candidate: JsonObject): void {
     const metadata = object(candidate, 'groundingMetadata')
     if (metadata !== undefined) this.#extra['grounding_metadata'] = metadata
-    for (const chunk of list(metadata ?? {}, 'groundingChunks').filter(isJsonObject)) this.#citation(object(chunk, 'web') ?? object(chunk, 'retrievedContext'))
-    for (const source of list(object(candidate, 'citationMetadata') ?? {}, 'citationSources').filter(isJsonObject)) this.#citation(source)
+    for (const chunk of list(metadata ?? {}, 'groundingChunks').filter(isJsonObject))
+      this.#citation(object(chunk, 'web') ?? object(chunk, 'retrievedContext'))
+    for (const source of list(object(candidate, 'citationMetadata') ?? {}, 'citationSources').filter(isJsonObject))
+      this.#citation(source)
   }
 
   #citation(source: JsonObject | undefined): void {

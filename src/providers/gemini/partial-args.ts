@@ -72,7 +72,8 @@ function put(container: Container, step: Step, node: Node): void {
 }
 
 function plain(node: Node): Json {
-  if (Array.isArray(node)) return Array.from(node, (item: Node | undefined) => (item === undefined ? null : plain(item)))
+  if (Array.isArray(node))
+    return Array.from(node, (item: Node | undefined) => (item === undefined ? null : plain(item)))
   if (node instanceof Map) return Object.fromEntries([...node].map(([key, item]) => [key, plain(item)]))
   return node.value
 }

@@ -21,7 +21,12 @@ export function toRequest(turn: Turn, settings: CallSettings, tools: readonly To
     ...(Object.keys(config).length > 0 && { generationConfig: config }),
   }
   const model = settings.model.replace(/^models\//, '')
-  return { path: `/models/${encodeURIComponent(model)}:streamGenerateContent?alt=sse`, body: wellFormed(body), repairs, warnings: leftOut(settings) }
+  return {
+    path: `/models/${encodeURIComponent(model)}:streamGenerateContent?alt=sse`,
+    body: wellFormed(body),
+    repairs,
+    warnings: leftOut(settings),
+  }
 }
 
 function generationConfig({ inference, structuredOutput }: CallSettings): JsonObject {
@@ -41,9 +46,15 @@ function generationConfig({ inference, structuredOutput }: CallSettings): JsonOb
 }
 
 // A level is for Gemini 3, a budget for those before it; a request with both is refused.
-function thinkingConfig({ thinking_budget: budget, reasoning_effort: effort, reasoning_summary: summary }: CallSettings['inference']): JsonObject {
+function thinkingConfig({
+  thinking_budget: budget,
+  reasoning_effort: effort,
+  reasoning_summary: summary,
+}: CallSettings['inference']): JsonObject {
   return {
-    ...((budget !== undefined || effort !== undefined || summary !== undefined) && { includeThoughts: summary !== 'none' }),
+    ...((budget !== undefined || effort !== undefined || summary !== undefined) && {
+      includeThoughts: summary !== 'none',
+    }),
     ...(budget !== undefined && { thinkingBudget: budget }),
     ...(budget === undefined && effort !== undefined && { thinkingLevel: effort }),
   }
@@ -65,7 +76,12 @@ function toolFields(turn: Turn, { toolConfig }: CallSettings, tools: readonly To
 }
 
 function leftOut({ inference, openai }: CallSettings): readonly string[] {
-  const unknown = { thinking_type: inference.thinking_type, service_tier: openai.service_tier, store: openai.store, n: openai.n }
+  const unknown = {
+    thinking_type: inference.thinking_type,
+    service_tier: openai.service_tier,
+    store: openai.store,
+    n: openai.n,
+  }
   const names = Object.entries(unknown).flatMap(([name, value]) => (value === undefined ? [] : [name]))
   return names.length === 0 ? [] : [`${names.join(' and ')} left out: Gemini has no such setting`]
 }

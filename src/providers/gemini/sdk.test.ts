@@ -17,14 +17,35 @@ const chunk = (parts: readonly object[], finishReason?: string) => ({
 
 test.each<[string, readonly object[]]>([
   ['text', [chunk([{ text: 'Hel' }]), chunk([{ text: 'lo' }], 'STOP')]],
-  ['thoughts and text', [chunk([{ text: 'Hm.', thought: true }]), chunk([{ text: 'Yes.' }]), chunk([{ text: '', thoughtSignature: 'c2ln' }], 'STOP')]],
-  ['parallel calls', [chunk([{ functionCall: { name: 'f', args: { a: 1 } } }, { functionCall: { name: 'g', args: {} } }]), chunk([], 'STOP')]],
+  [
+    'thoughts and text',
+    [
+      chunk([{ text: 'Hm.', thought: true }]),
+      chunk([{ text: 'Yes.' }]),
+      chunk([{ text: '', thoughtSignature: 'c2ln' }], 'STOP'),
+    ],
+  ],
+  [
+    'parallel calls',
+    [
+      chunk([{ functionCall: { name: 'f', args: { a: 1 } } }, { functionCall: { name: 'g', args: {} } }]),
+      chunk([], 'STOP'),
+    ],
+  ],
   ['a limit', [chunk([{ text: 'Once upon' }], 'MAX_TOKENS')]],
 ])('the official library reads the same reply: %s', async (_name, messages) => {
-  const stream = sse(messages.map((message) => JSON.stringify(message)), 'gemini')
-  const { turn } = await runToEnd(gemini({ model: 'gemini-x', fetch: replying([stream]).fetch }), createTurn([userText('Hi')]))
+  const stream = sse(
+    messages.map((message) => JSON.stringify(message)),
+    'gemini',
+  )
+  const { turn } = await runToEnd(
+    gemini({ model: 'gemini-x', fetch: replying([stream]).fetch }),
+    createTurn([userText('Hi')]),
+  )
 
-  vi.stubGlobal('fetch', () => Promise.resolve(new Response(stream, { headers: { 'content-type': 'text/event-stream' } })))
+  vi.stubGlobal('fetch', () =>
+    Promise.resolve(new Response(stream, { headers: { 'content-type': 'text/event-stream' } })),
+  )
   const client = new GoogleGenAI({ apiKey: 'k' })
   const theirs = { text: '', thought: '', calls: [] as unknown[], finish: '' as string | undefined, output: 0 }
   for await (const reply of await client.models.generateContentStream({ model: 'gemini-x', contents: 'Hi' })) {
@@ -37,8 +58,14 @@ test.each<[string, readonly object[]]>([
     theirs.output = (reply.usageMetadata?.candidatesTokenCount ?? 0) + (reply.usageMetadata?.thoughtsTokenCount ?? 0)
   }
 
-  const said = (kind: 'llm_text' | 'reasoning') => blocksOf(turn, kind).map((block) => block.payload.text ?? '').join('')
+  const said = (kind: 'llm_text' | 'reasoning') =>
+    blocksOf(turn, kind)
+      .map((block) => block.payload.text ?? '')
+      .join('')
   expect([said('llm_text'), said('reasoning')]).toEqual([theirs.text, theirs.thought])
   expect(blocksOf(turn, 'tool_call').map((block) => [block.payload.name, toolArguments(block)])).toEqual(theirs.calls)
-  expect(inferenceResultKey.get(turn)).toMatchObject({ stop_reason: theirs.finish, usage: { input_tokens: 10, output_tokens: theirs.output } })
+  expect(inferenceResultKey.get(turn)).toMatchObject({
+    stop_reason: theirs.finish,
+    usage: { input_tokens: 10, output_tokens: theirs.output },
+  })
 })

@@ -90,7 +90,11 @@ export class ChatDecoder implements StreamDecoder {
     }
     this.#responseId = responseId
     this.#model = model || undefined
-    this.#emit({ type: 'provider-call-metadata-updated', responseId, ...(this.#model !== undefined && { model: this.#model }) })
+    this.#emit({
+      type: 'provider-call-metadata-updated',
+      responseId,
+      ...(this.#model !== undefined && { model: this.#model }),
+    })
   }
 
   #choice(choice: JsonObject): void {
@@ -140,7 +144,9 @@ export class ChatDecoder implements StreamDecoder {
     if (!Array.isArray(content)) return
     for (const part of content.filter(isJsonObject)) {
       if (part['type'] === 'text') this.#text(text(part, 'text') ?? '')
-      else if (part['type'] === 'thinking') for (const thought of list(part, 'thinking').filter(isJsonObject)) this.#segmentDelta('reasoning', text(thought, 'text') ?? '')
+      else if (part['type'] === 'thinking')
+        for (const thought of list(part, 'thinking').filter(isJsonObject))
+          this.#segmentDelta('reasoning', text(thought, 'text') ?? '')
       else this.#ignored += 1
     }
   }
@@ -178,7 +184,10 @@ export class ChatDecoder implements StreamDecoder {
       return
     }
     const details = this.#reasoningDetails.splice(0)
-    const item: JsonObject = { [this.#reasoningField]: segment.text, ...(details.length > 0 && { reasoning_details: details }) }
+    const item: JsonObject = {
+      [this.#reasoningField]: segment.text,
+      ...(details.length > 0 && { reasoning_details: details }),
+    }
     const block = sidecarKey.set(reasoning({ text: segment.text }), { provider: 'openai', item })
     this.#emit({ type: 'reasoning-segment-finished', segmentId, block })
   }

@@ -2,7 +2,13 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import type { ProjectionRepair } from '../../events/event.ts'
 import { isJsonObject, type JsonObject } from '../../json.ts'
-import { toolArguments, type Block, type ImagePart, type ReasoningBlock, type ToolCallBlock } from '../../turns/block.ts'
+import {
+  toolArguments,
+  type Block,
+  type ImagePart,
+  type ReasoningBlock,
+  type ToolCallBlock,
+} from '../../turns/block.ts'
 import { imageSource } from '../../turns/image.ts'
 import { partialKey, sidecarKey } from '../../turns/keys.ts'
 import { answersByCall, missingResult, resultText } from '../tool-answers.ts'
@@ -67,7 +73,11 @@ class MessageWriter {
       case 'tool_use':
         return this.#result(index)
       case 'other':
-        return this.#repair('foreign-item', index, `a block of kind ${block.rawKind ?? 'other'} has no place in a chat message`)
+        return this.#repair(
+          'foreign-item',
+          index,
+          `a block of kind ${block.rawKind ?? 'other'} has no place in a chat message`,
+        )
     }
   }
 
@@ -91,9 +101,15 @@ class MessageWriter {
       const source = imageSource(image)
       if (source.from === 'url') return [{ type: 'image_url', image_url: { url: source.url, ...detail } }]
       if (source.from === 'bytes') {
-        return [{ type: 'image_url', image_url: { url: `data:${source.mediaType};base64,${source.base64}`, ...detail } }]
+        return [
+          { type: 'image_url', image_url: { url: `data:${source.mediaType};base64,${source.base64}`, ...detail } },
+        ]
       }
-      this.#repair('unsupported-image', index, 'chat messages take an image as a link or as bytes, not as a file of a provider')
+      this.#repair(
+        'unsupported-image',
+        index,
+        'chat messages take an image as a link or as bytes, not as a file of a provider',
+      )
     } catch {
       this.#repair('unsupported-image', index, 'the image names no source')
     }
@@ -112,7 +128,8 @@ class MessageWriter {
 
   #ownSidecar(block: ReasoningBlock): JsonObject | undefined {
     const stored = block.metadata?.[sidecarKey.id]
-    if (!isJsonObject(stored) || stored['provider'] !== 'openai' || block.metadata?.[partialKey.id] === true) return undefined
+    if (!isJsonObject(stored) || stored['provider'] !== 'openai' || block.metadata?.[partialKey.id] === true)
+      return undefined
     const item = stored['item']
     if (!isJsonObject(item)) return undefined
     const text = item['reasoning_content'] ?? item['reasoning']
@@ -159,7 +176,8 @@ class MessageWriter {
     if (id !== block.payload.id) this.#repair('tool-call-id', index, `the id is sent as ${id}`)
     const sentName = name.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64) || 'unnamed'
     if (sentName !== name) this.#repair('tool-name', index, `the name is sent as ${sentName}`)
-    const text = object === undefined ? '{}' : typeof args === 'string' && args.trim() !== '' ? args : JSON.stringify(object)
+    const text =
+      object === undefined ? '{}' : typeof args === 'string' && args.trim() !== '' ? args : JSON.stringify(object)
     return { id, type: 'function', function: { name: sentName, arguments: text } }
   }
 

@@ -37,7 +37,9 @@ export function toRequest(turn: Turn, settings: CallSettings, tools: readonly To
     ...(openai.service_tier !== undefined && { service_tier: openai.service_tier }),
     stream: true,
     // Mistral refuses the field and sends its usage unasked.
-    ...(!/mistral|mixtral|magistral|codestral|devstral|pixtral/.test(model) && { stream_options: { include_usage: true } }),
+    ...(!/mistral|mixtral|magistral|codestral|devstral|pixtral/.test(model) && {
+      stream_options: { include_usage: true },
+    }),
   }
   return { path: '/chat/completions', body: wellFormed(body), repairs, warnings: leftOut(settings) }
 }
@@ -52,7 +54,10 @@ function tokenLimit({ inference, isReasoningModel }: CallSettings): JsonObject {
 function thinkingMode(type: string | undefined): { readonly type: string } | undefined {
   if (type === undefined || type === '' || type === 'auto') return undefined
   if (type === 'enabled' || type === 'disabled') return { type }
-  throw new GeppettoError('SETTINGS_INVALID', `unsupported openai chat thinking_type ${JSON.stringify(type)}: use "enabled", "disabled" or "auto".`)
+  throw new GeppettoError(
+    'SETTINGS_INVALID',
+    `unsupported openai chat thinking_type ${JSON.stringify(type)}: use "enabled", "disabled" or "auto".`,
+  )
 }
 
 function responseFormat({ structuredOutput }: CallSettings): JsonObject {

@@ -15,11 +15,25 @@ const choice = (delta: object, finish: string | null = null) => ({
 })
 const usage = { ...choice({}), choices: [], usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 } }
 const piece = (index: number, id: string | undefined, name: string | undefined, args: string) =>
-  choice({ tool_calls: [{ index, ...(id && { id, type: 'function' }), function: { ...(name && { name }), arguments: args } }] })
+  choice({
+    tool_calls: [{ index, ...(id && { id, type: 'function' }), function: { ...(name && { name }), arguments: args } }],
+  })
 
 test.each<[string, readonly object[]]>([
-  ['text', [choice({ role: 'assistant', content: '' }), choice({ content: 'Hel' }), choice({ content: 'lo' }), choice({}, 'stop'), usage]],
-  ['a refusal', [choice({ role: 'assistant', refusal: 'I can' }), choice({ refusal: 'not.' }), choice({}, 'stop'), usage]],
+  [
+    'text',
+    [
+      choice({ role: 'assistant', content: '' }),
+      choice({ content: 'Hel' }),
+      choice({ content: 'lo' }),
+      choice({}, 'stop'),
+      usage,
+    ],
+  ],
+  [
+    'a refusal',
+    [choice({ role: 'assistant', refusal: 'I can' }), choice({ refusal: 'not.' }), choice({}, 'stop'), usage],
+  ],
   ['a limit', [choice({ role: 'assistant', content: 'Once upon' }), choice({}, 'length'), usage]],
   [
     'parallel calls',
@@ -34,8 +48,14 @@ test.each<[string, readonly object[]]>([
     ],
   ],
 ])('the official library reads the same reply: %s', async (_name, messages) => {
-  const stream = sse(messages.map((message) => JSON.stringify(message)), 'chat')
-  const { turn } = await runToEnd(openai({ model: 'gpt-4o', fetch: replying([stream]).fetch }), createTurn([userText('Hi')]))
+  const stream = sse(
+    messages.map((message) => JSON.stringify(message)),
+    'chat',
+  )
+  const { turn } = await runToEnd(
+    openai({ model: 'gpt-4o', fetch: replying([stream]).fetch }),
+    createTurn([userText('Hi')]),
+  )
 
   const respond = () => Promise.resolve(new Response(stream, { headers: { 'content-type': 'text/event-stream' } }))
   const client = new OpenAI({ apiKey: 'k', baseURL: 'https://a.example/v1', fetch: respond })
@@ -43,8 +63,14 @@ test.each<[string, readonly object[]]>([
   const theirs = await client.chat.completions.stream(params).finalChatCompletion()
   const message = theirs.choices[0]?.message
 
-  expect(blocksOf(turn, 'llm_text').map((block) => block.payload.text).join('')).toBe((message?.content ?? '') + (message?.refusal ?? ''))
-  expect(blocksOf(turn, 'tool_call').map((block) => [block.payload.id, block.payload.name, toolArguments(block)])).toEqual(
+  expect(
+    blocksOf(turn, 'llm_text')
+      .map((block) => block.payload.text)
+      .join(''),
+  ).toBe((message?.content ?? '') + (message?.refusal ?? ''))
+  expect(
+    blocksOf(turn, 'tool_call').map((block) => [block.payload.id, block.payload.name, toolArguments(block)]),
+  ).toEqual(
     (message?.tool_calls ?? []).flatMap((call) =>
       call.type === 'function' ? [[call.id, call.function.name, JSON.parse(call.function.arguments)]] : [],
     ),

@@ -32,7 +32,8 @@ export class ToolCallDrafts {
     const written = object(delta, 'function') ?? object(delta, 'custom') ?? {}
     const id = text(delta, 'id') ?? ''
     const name = text(written, 'name') ?? ''
-    const draft = this.#find(id, name, number(delta, 'index')) ?? this.#begin(id, number(delta, 'index'), 'custom' in delta)
+    const draft =
+      this.#find(id, name, number(delta, 'index')) ?? this.#begin(id, number(delta, 'index'), 'custom' in delta)
     if (draft.wireId === '') draft.wireId = id
     // A name comes whole; vendors that repeat it repeat it whole.
     if (draft.name === '') draft.name = name
@@ -64,7 +65,15 @@ export class ToolCallDrafts {
   #begin(id: string, index: number | undefined, isCustom: boolean): Draft {
     const place = this.#drafts.length
     const wanted = id === '' ? `call_${this.#prefix()}${this.#prefix() === '' ? '' : '_'}${place}` : id
-    const draft: Draft = { toolCallId: this.#unused(wanted), index, wireId: id, name: '', isAnnounced: false, isCustom, args: '' }
+    const draft: Draft = {
+      toolCallId: this.#unused(wanted),
+      index,
+      wireId: id,
+      name: '',
+      isAnnounced: false,
+      isCustom,
+      args: '',
+    }
     this.#drafts.push(draft)
     return draft
   }

@@ -12,10 +12,12 @@ export function toUsage(raw: JsonObject): Usage | undefined {
   if (prompt === undefined && completion === undefined) return undefined
   const input = prompt ?? 0
   const promptDetails = object(raw, 'prompt_tokens_details') ?? {}
-  const reasoning = number(object(raw, 'completion_tokens_details') ?? {}, 'reasoning_tokens') ?? number(raw, 'reasoning_tokens')
+  const reasoning =
+    number(object(raw, 'completion_tokens_details') ?? {}, 'reasoning_tokens') ?? number(raw, 'reasoning_tokens')
   const beside = (number(raw, 'total_tokens') ?? 0) - input - (completion ?? 0)
   const output = (completion ?? 0) + (reasoning !== undefined && beside > 0 ? beside : 0)
-  const read = number(promptDetails, 'cached_tokens') ?? number(raw, 'prompt_cache_hit_tokens') ?? number(raw, 'cached_tokens')
+  const read =
+    number(promptDetails, 'cached_tokens') ?? number(raw, 'prompt_cache_hit_tokens') ?? number(raw, 'cached_tokens')
   const written = number(promptDetails, 'cache_write_tokens')
   return {
     input_tokens: input,
