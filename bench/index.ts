@@ -14,8 +14,8 @@ import { assistantText, toolCall, userText } from '../src/turns/block.ts'
 import { createTurn } from '../src/turns/turn.ts'
 import { measure, type Measured } from './measure.ts'
 
-const deltas = 5_000
-const rounds = 9
+const deltas = 20_000
+const rounds = 11
 const ids = { sessionId: 'bench', inferenceId: 'bench', turnId: 'bench' }
 
 const server = fork(new URL('./delta-server.ts', import.meta.url))

@@ -63,6 +63,8 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   #blocksBeforeCall = 0
   #turn: Turn
   #status: InferenceStatus = 'running'
+  /** As the signal says, but a field is read for every event at no cost. */
+  #isCancelled = false
   #cancelReason = ''
   #rejectStep: ((error: Error) => void) | undefined
 
@@ -90,7 +92,8 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   /** Stops the run; what it has produced stays. Does nothing when it has ended. */
   cancel(reason = 'cancelled'): void {
-    if (this.#status !== 'running' || this.#abort.signal.aborted) return
+    if (this.#status !== 'running' || this.#isCancelled) return
+    this.#isCancelled = true
     this.#cancelReason = reason
     this.#abort.abort(
       new InferenceCancelledError('INFERENCE_CANCELLED', `Inference ${this.id} was cancelled: ${reason}.`, {
@@ -135,12 +138,12 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     context.signal.throwIfAborted()
     const events = this.#engine(this.#turn, context)[Symbol.asyncIterator]()
     try {
-      while (true) {
-        context.signal.throwIfAborted()
+      while (!this.#isCancelled) {
         const step = await this.#unlessAborted(events.next())
         if (step.done === true) return
         this.#emit(step.value)
       }
+      context.signal.throwIfAborted()
     } catch (error) {
       // Not awaited: an engine that ignores the signal must not hold the session.
       void events.return?.().catch(() => {})
@@ -152,7 +155,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   #unlessAborted<T>(step: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       step.then(resolve, reject)
-      if (this.#abort.signal.aborted) reject(this.#abort.signal.reason as Error) // set by cancel()
+      if (this.#isCancelled) reject(this.#abort.signal.reason as Error) // set by cancel()
       else this.#rejectStep = reject
     })
   }
@@ -233,7 +236,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   /** Ends the run for `error` and gives the error that its caller sees. */
   #fail(error: unknown, durationMs: number): unknown {
-    const cancelled = this.#abort.signal.aborted
+    const cancelled = this.#isCancelled
     const info = errorInfo(error)
     this.#closeSegments()
     this.#closeCall(

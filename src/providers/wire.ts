@@ -21,3 +21,11 @@ export function list(record: JsonObject, name: string): readonly Json[] {
   const value = record[name]
   return Array.isArray(value) ? (value as readonly Json[]) : [] // what is in a JSON value is one
 }
+
+const none: readonly JsonObject[] = []
+
+/** The objects of a list; what else is in it is passed over. */
+export function objects(record: JsonObject, name: string): readonly JsonObject[] {
+  const value = record[name]
+  return Array.isArray(value) ? value.filter(isJsonObject) : none // for most of a stream's lists, which are absent
+}

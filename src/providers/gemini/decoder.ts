@@ -3,7 +3,7 @@ import { assistantText, otherBlock, reasoning, toolCall, type ToolCallBlock } fr
 import { sidecarKey, thoughtKey, thoughtSignatureKey } from '../../turns/keys.ts'
 import { streamError } from '../error.ts'
 import type { CallOutcome, Emit, StreamDecoder } from '../protocol.ts'
-import { list, number, object, text } from '../wire.ts'
+import { list, number, object, objects, text } from '../wire.ts'
 import { hasPartialArguments, PartialArguments } from './partial-args.ts'
 import { toUsage } from './usage.ts'
 
@@ -58,7 +58,7 @@ export class GeminiDecoder implements StreamDecoder {
       this.#blockReason = text(feedback, 'blockReason')
       this.#extra['prompt_feedback'] = feedback
     }
-    for (const candidate of list(message, 'candidates').filter(isJsonObject)) {
+    for (const candidate of objects(message, 'candidates')) {
       if ((number(candidate, 'index') ?? 0) === 0) this.#candidate(candidate)
     }
   }
@@ -96,7 +96,7 @@ export class GeminiDecoder implements StreamDecoder {
   }
 
   #candidate(candidate: JsonObject): void {
-    for (const part of list(object(candidate, 'content') ?? {}, 'parts').filter(isJsonObject)) this.#part(part)
+    for (const part of objects(object(candidate, 'content') ?? {}, 'parts')) this.#part(part)
     // The last reason holds: some proxies send an early STOP.
     this.#finishReason = text(candidate, 'finishReason') ?? this.#finishReason
     const said = text(candidate, 'finishMessage')
@@ -212,10 +212,9 @@ export class GeminiDecoder implements StreamDecoder {
   #citations(candidate: JsonObject): void {
     const metadata = object(candidate, 'groundingMetadata')
     if (metadata !== undefined) this.#extra['grounding_metadata'] = metadata
-    for (const chunk of list(metadata ?? {}, 'groundingChunks').filter(isJsonObject))
+    for (const chunk of objects(metadata ?? {}, 'groundingChunks'))
       this.#citation(object(chunk, 'web') ?? object(chunk, 'retrievedContext'))
-    for (const source of list(object(candidate, 'citationMetadata') ?? {}, 'citationSources').filter(isJsonObject))
-      this.#citation(source)
+    for (const source of objects(object(candidate, 'citationMetadata') ?? {}, 'citationSources')) this.#citation(source)
   }
 
   #citation(source: JsonObject | undefined): void {

@@ -4,7 +4,7 @@ import { assistantText, reasoning } from '../../turns/block.ts'
 import { sidecarKey } from '../../turns/keys.ts'
 import { streamError } from '../error.ts'
 import type { CallOutcome, Emit, StreamDecoder } from '../protocol.ts'
-import { list, number, object, text } from '../wire.ts'
+import { number, object, objects, text } from '../wire.ts'
 import { ToolCallDrafts } from './tool-call-drafts.ts'
 import { toUsage } from './usage.ts'
 
@@ -53,11 +53,12 @@ export class ChatDecoder implements StreamDecoder {
 
   push(message: JsonObject, emit: Emit): void {
     this.#emit = emit
-    if (isJsonObject(message['error']) || typeof message['error'] === 'string') throw streamError('openai', message)
+    const { error } = message
+    if (isJsonObject(error) || typeof error === 'string') throw streamError('openai', message)
     this.#identify(message)
-    const choices = list(message, 'choices').filter(isJsonObject)
+    const choices = objects(message, 'choices')
     for (const choice of choices) if ((number(choice, 'index') ?? 0) === 0) this.#choice(choice)
-    if (choices.length === 0 && message['usage'] === undefined && message['choices'] === undefined) this.#ignored += 1
+    if (message['choices'] === undefined && message['usage'] === undefined) this.#ignored += 1
     const usage = object(message, 'usage') ?? object(object(message, 'x_groq') ?? {}, 'usage')
     if (usage !== undefined) this.#count(usage, choices.length === 0)
   }
@@ -82,14 +83,11 @@ export class ChatDecoder implements StreamDecoder {
   }
 
   #identify(message: JsonObject): void {
+    if (this.#responseId !== undefined) return
     const responseId = text(message, 'id')
-    const model = text(message, 'model')
-    if (this.#responseId !== undefined || !responseId) {
-      this.#model ??= model || undefined
-      return
-    }
+    this.#model ??= text(message, 'model') || undefined
+    if (!responseId) return
     this.#responseId = responseId
-    this.#model = model || undefined
     this.#emit({
       type: 'provider-call-metadata-updated',
       responseId,
@@ -105,8 +103,8 @@ export class ChatDecoder implements StreamDecoder {
     const refusal = text(delta, 'refusal') ?? ''
     if (refusal !== '') this.#isRefusal = true
     this.#text(refusal)
-    for (const annotation of list(delta, 'annotations').filter(isJsonObject)) this.#citation(annotation)
-    for (const call of list(delta, 'tool_calls').filter(isJsonObject)) this.#tools.add(call)
+    for (const annotation of objects(delta, 'annotations')) this.#citation(annotation)
+    for (const call of objects(delta, 'tool_calls')) this.#tools.add(call)
     const legacyCall = object(delta, 'function_call')
     if (legacyCall !== undefined) this.#tools.add({ index: 0, function: legacyCall })
     const usage = object(choice, 'usage')
@@ -116,11 +114,13 @@ export class ChatDecoder implements StreamDecoder {
   }
 
   #reasoning(delta: JsonObject): void {
-    for (const detail of list(delta, 'reasoning_details').filter(isJsonObject)) this.#reasoningDetail(detail)
-    const field = reasoningFields.find((name) => typeof delta[name] === 'string' && delta[name] !== '')
-    if (field === undefined) return
-    this.#reasoningField = field
-    this.#segmentDelta('reasoning', text(delta, field) ?? '')
+    for (const detail of objects(delta, 'reasoning_details')) this.#reasoningDetail(detail)
+    for (const field of reasoningFields) {
+      const thought = delta[field]
+      if (typeof thought !== 'string' || thought === '') continue
+      this.#reasoningField = field
+      return this.#segmentDelta('reasoning', thought)
+    }
   }
 
   // OpenRouter sends its details in pieces that share an index. openrouter.ai/docs/use-cases/reasoning-tokens
@@ -145,8 +145,7 @@ export class ChatDecoder implements StreamDecoder {
     for (const part of content.filter(isJsonObject)) {
       if (part['type'] === 'text') this.#text(text(part, 'text') ?? '')
       else if (part['type'] === 'thinking')
-        for (const thought of list(part, 'thinking').filter(isJsonObject))
-          this.#segmentDelta('reasoning', text(thought, 'text') ?? '')
+        for (const thought of objects(part, 'thinking')) this.#segmentDelta('reasoning', text(thought, 'text') ?? '')
       else this.#ignored += 1
     }
   }
