@@ -61,6 +61,8 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   /** What watchers of this run did wrong and nobody has heard of yet. */
   readonly #watcherFailures: string[] = []
   #blocksBeforeCall = 0
+  /** Whom the open call asked. */
+  #called: Pick<InferenceResult, 'provider' | 'model'> = {}
   #turn: Turn
   #status: InferenceStatus = 'running'
   /** As the signal says, but a field is read for every event at no cost. */
@@ -209,6 +211,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
         return
       case 'provider-call-started':
         this.#blocksBeforeCall = this.#turn.blocks.length
+        this.#called = { provider: event.provider, model: event.model }
         break
       case 'provider-call-finished':
         requireJson(event.result)
@@ -286,7 +289,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#emit({
       type: 'provider-call-finished',
       finishClass: result.finish_class,
-      result: usage === undefined ? result : { ...result, usage },
+      result: { ...this.#called, ...result, ...(usage !== undefined && { usage }) },
       blocks: Math.max(this.#turn.blocks.length - this.#blocksBeforeCall, 0),
     })
   }

@@ -217,6 +217,8 @@ describe('a call that fails', () => {
     expect(answerText(turn)).toBe('Hel')
     expect(turn.blocks.map((block) => partialKey.get(block))).toEqual([undefined, true])
     expect(inferenceResultKey.get(turn)).toMatchObject({
+      provider: 'plain',
+      model: 'plain-1',
       finish_class: 'error',
       error: { code: 'PROVIDER_STREAM_TRUNCATED' },
     })
