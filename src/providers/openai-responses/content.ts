@@ -31,7 +31,11 @@ export function outputContent(payload: ToolUsePayload, note: Note): Json {
 
 /** The parts of a result in the form of an MCP server; none when it has another form. */
 function mcpContent(result: Json | undefined): readonly JsonObject[] {
-  const content = Array.isArray(result) ? (result as readonly Json[]) : isJsonObject(result) ? list(result, 'content') : []
+  const content = Array.isArray(result)
+    ? (result as readonly Json[])
+    : isJsonObject(result)
+      ? list(result, 'content')
+      : []
   const parts = content.filter(isJsonObject)
   return parts.length === content.length && parts.every(isMcpPart) ? parts : []
 }

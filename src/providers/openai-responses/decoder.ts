@@ -4,17 +4,8 @@ import { ProviderError, streamError } from '../error.ts'
 import type { CallOutcome, Emit, StreamDecoder } from '../protocol.ts'
 import { list, number, object, text } from '../wire.ts'
 import { isRefusal, providerName } from './item.ts'
-import {
-  cite,
-  finishItem,
-  isBareReasoning,
-  kindOf,
-  openItem,
-  showCall,
-  showText,
-  type ItemKind,
-  type OutputItem,
-} from './output-item.ts'
+import { cite, finishItem, isBareReasoning, kindOf, showCall, showText, type OutputItem } from './output-item.ts'
+import { OutputItems } from './output-items.ts'
 import { serverItemOpened, serverToolProgress } from './server-tools.ts'
 import { textEvent, type TextEvent } from './text-events.ts'
 import { toUsage } from './usage.ts'
@@ -44,20 +35,21 @@ export class ResponsesDecoder implements StreamDecoder {
   #outcome: { readonly stopReason: string; readonly extra: JsonObject } | undefined
   #ignored = 0
   #isRefusal = false
-  /** The last sequence number, and whether such numbers were seen to count. */
-  #sequence = { last: -1, counts: false }
-  /** All items, in the order of the reply; the first `#finished` of them are over. */
-  readonly #items: OutputItem[] = []
-  #finished = 0
+  /** The last sequence number, whether such numbers were seen to count, and which delta had which. */
+  #last: number | undefined
+  #counts = false
+  readonly #deltas = new Map<number, string>()
+  readonly #items = new OutputItems()
   /** Reasoning items without words, which wait for the item that they belong to. */
   #bare: JsonObject[] = []
   readonly #callIds = new Set<string>()
 
   push(message: JsonObject, emit: Emit): boolean {
     const type = text(message, 'type') ?? ''
+    const isRepeated = this.#isRepeated(message)
     const written = textEvent(type, message)
     if (written !== undefined) {
-      if (!this.#isRepeated(message, written)) this.#write(written, message, emit)
+      if (!isRepeated) this.#write(written, message, emit)
       return true
     }
     switch (type) {
@@ -109,13 +101,13 @@ export class ResponsesDecoder implements StreamDecoder {
     // Some gateways say the beginning twice; the beginning of another reply is two streams spliced into one.
     if (type !== 'response.created' || id === undefined || id === this.#responseId) return
     const message = `${providerName} began another answer (${id}) in the middle of one (${this.#responseId}). What had come is kept; try again.`
-    throw new ProviderError('PROVIDER_PROTOCOL', message, { provider: providerName, retryable: this.#items.length === 0 })
+    throw new ProviderError('PROVIDER_PROTOCOL', message, { provider: providerName, retryable: this.#items.isEmpty })
   }
 
   #announce(message: JsonObject, fields: JsonObject, emit: Emit): void {
-    const known = this.#find(kindOf(fields), message, fields)
+    const known = this.#items.find(kindOf(fields), message, fields)
     if (known?.isAnnounced === true) return
-    const item = known ?? this.#open(kindOf(fields), message, fields)
+    const item = known ?? this.#items.open(kindOf(fields), message, fields)
     item.isAnnounced = true
     item.fields = fields
     for (const event of serverItemOpened(fields)) emit(event)
@@ -123,7 +115,7 @@ export class ResponsesDecoder implements StreamDecoder {
   }
 
   #done(message: JsonObject, fields: JsonObject, emit: Emit): void {
-    const item = this.#find(kindOf(fields), message, fields) ?? this.#open(kindOf(fields), message, fields)
+    const item = this.#items.find(kindOf(fields), message, fields) ?? this.#items.open(kindOf(fields), message, fields)
     if (item.isDone) return
     this.#close(item, fields, emit)
     this.#flush(emit)
@@ -140,7 +132,7 @@ export class ResponsesDecoder implements StreamDecoder {
   }
 
   #write({ kind, part, content, source, isRefusal: refuses }: TextEvent, message: JsonObject, emit: Emit): void {
-    const item = this.#find(kind, message) ?? this.#open(kind, message)
+    const item = this.#items.find(kind, message) ?? this.#items.open(kind, message)
     if (item.isDone) return
     this.#isRefusal ||= refuses
     if ('delta' in content) return showText(item, item.written.add(part, content.delta), source, emit)
@@ -149,11 +141,14 @@ export class ResponsesDecoder implements StreamDecoder {
   }
 
   #annotate(message: JsonObject, emit: Emit): void {
-    const item = this.#find('message', message)
+    const item = this.#items.find('message', message)
     if (item === undefined || item.isDone) return
     const contentIndex = number(message, 'content_index')
     const annotationIndex = number(message, 'annotation_index')
-    const place = { ...(contentIndex !== undefined && { contentIndex }), ...(annotationIndex !== undefined && { annotationIndex }) }
+    const place = {
+      ...(contentIndex !== undefined && { contentIndex }),
+      ...(annotationIndex !== undefined && { annotationIndex }),
+    }
     cite(item, message['annotation'], place, emit)
   }
 
@@ -177,10 +172,16 @@ export class ResponsesDecoder implements StreamDecoder {
     if (failure !== undefined) {
       this.#tell(failure, emit)
       // A cancel comes without an error of its own.
-      throw streamError(providerName, object(response, 'error') ?? { code: failure, message: `The response was ${failure}.` })
+      throw streamError(
+        providerName,
+        object(response, 'error') ?? { code: failure, message: `The response was ${failure}.` },
+      )
     }
     const isWhole = !words.includes('incomplete')
-    this.#backfill(list(response, 'output').filter(isJsonObject), emit)
+    // What no event brought is in the whole response.
+    for (const [item, fields] of this.#items.match(list(response, 'output').filter(isJsonObject))) {
+      if (!item.isDone) this.#close(item, fields, emit)
+    }
     this.#flush(emit, { isWhole })
     const reason = text(object(response, 'incomplete_details') ?? {}, 'reason')
     const stopReason = isWhole ? (this.#isRefusal ? 'refusal' : 'completed') : (reason ?? 'incomplete')
@@ -195,28 +196,9 @@ export class ResponsesDecoder implements StreamDecoder {
     this.isComplete = true
   }
 
-  /** Takes from the whole response the items, and the ends of items, that no event brought. */
-  #backfill(output: readonly JsonObject[], emit: Emit): void {
-    const open = new Set(this.#items)
-    const byId = output.map((fields) => {
-      const item = this.#items.find((known) => open.has(known) && isSameItem(known, kindOf(fields), fields))
-      if (item !== undefined) open.delete(item)
-      return item
-    })
-    for (const [index, fields] of output.entries()) {
-      // Where a gateway gives other ids at the end, the next item of the kind is the one.
-      const known = byId[index] ?? [...open].find((item) => item.kind === kindOf(fields))
-      const item = known ?? this.#open(kindOf(fields), { output_index: index }, fields)
-      open.delete(item)
-      if (!item.isDone) this.#close(item, fields, emit)
-    }
-  }
-
   /** Finishes items in the order of the reply, up to the first that is still being written; with `end`, all of them. */
   #flush(emit: Emit, end?: { readonly isWhole: boolean }): void {
-    for (; this.#finished < this.#items.length; this.#finished += 1) {
-      const item = this.#items[this.#finished]
-      if (item === undefined || (!item.isDone && end === undefined)) return
+    for (const item of this.#items.take(end !== undefined)) {
       // A call that was not said to be whole is one only in a reply that is.
       if (item.kind === 'call' && !item.isDone && !item.isSettled && end?.isWhole !== true) continue
       if (item.kind === 'call' && !item.isShown) showCall(item, this.#callId(''), emit)
@@ -227,24 +209,6 @@ export class ResponsesDecoder implements StreamDecoder {
       const hasBlock = finishItem(item, { responseId: this.#responseId, precededBy: this.#bare }, emit)
       if (hasBlock) this.#bare = []
     }
-  }
-
-  #find(kind: ItemKind, message: JsonObject, fields?: JsonObject): OutputItem | undefined {
-    const id = text(fields ?? {}, 'id') ?? text(message, 'item_id')
-    const index = number(message, 'output_index')
-    const byId = id === undefined ? undefined : this.#items.findLast((item) => item.kind === kind && item.itemId === id)
-    if (byId !== undefined) return byId
-    if (index === undefined) return id === undefined ? this.#items.findLast((item) => item.kind === kind && !item.isDone) : undefined
-    const byIndex = this.#items.findLast((item) => item.kind === kind && item.outputIndex === index)
-    return byIndex !== undefined && fields !== undefined && isAnother(byIndex, fields) ? undefined : byIndex
-  }
-
-  #open(kind: ItemKind, message: JsonObject, fields: JsonObject = {}): OutputItem {
-    const index = number(message, 'output_index') ?? (this.#items.at(-1)?.outputIndex ?? -1) + 1
-    const item = openItem(kind, index, text(fields, 'id') ?? text(message, 'item_id'), this.#items.length)
-    const after = this.#items.findLastIndex((other) => other.outputIndex <= index)
-    this.#items.splice(Math.max(after + 1, this.#finished), 0, item)
-    return item
   }
 
   // A result names `call_id`; the item's own id is another thing, though the deltas have only that.
@@ -262,19 +226,27 @@ export class ResponsesDecoder implements StreamDecoder {
     return id
   }
 
-  // A proxy that sends an event twice must not double a word. Only numbers that were seen to count are believed.
-  #isRepeated(message: JsonObject, { content }: TextEvent): boolean {
+  // A proxy that sends a delta twice must not double a word. Numbers that do not count say nothing.
+  #isRepeated(message: JsonObject): boolean {
     const place = number(message, 'sequence_number')
-    if (place === undefined || !('delta' in content)) return false
-    const { last, counts } = this.#sequence
-    if (counts && place <= last) return true
-    this.#sequence = { last: place, counts: counts || (last >= 0 && place > last) }
-    return false
+    if (place === undefined) return false
+    this.#counts ||= this.#last !== undefined && place > this.#last
+    this.#last = place
+    const delta = text(message, 'delta')
+    if (delta === undefined) return false
+    const isRepeated = this.#counts && this.#deltas.get(place) === delta
+    this.#deltas.set(place, delta)
+    return isRepeated
   }
 
   #tell(stopReason: string, emit: Emit): void {
     const usage = this.#usage
-    emit({ type: 'provider-call-metadata-updated', ...this.#names(), stopReason, ...(usage !== undefined && { usage }) })
+    emit({
+      type: 'provider-call-metadata-updated',
+      ...this.#names(),
+      stopReason,
+      ...(usage !== undefined && { usage }),
+    })
   }
 
   #names(): { readonly responseId?: string; readonly model?: string } {
@@ -283,19 +255,4 @@ export class ResponsesDecoder implements StreamDecoder {
       ...(this.#model !== undefined && { model: this.#model }),
     }
   }
-}
-
-function isSameItem(item: OutputItem, kind: ItemKind, fields: JsonObject): boolean {
-  if (item.kind !== kind) return false
-  const id = text(fields, 'id')
-  const callId = text(fields, 'call_id')
-  return (id !== undefined && item.itemId === id) || (callId !== undefined && text(item.fields, 'call_id') === callId)
-}
-
-// Some gateways give every item the place 0, others give one item another id in each event.
-function isAnother(item: OutputItem, fields: JsonObject): boolean {
-  const callIds = [text(item.fields, 'call_id'), text(fields, 'call_id')]
-  if (!callIds.includes(undefined)) return callIds[0] !== callIds[1]
-  const ids = [item.itemId, text(fields, 'id')]
-  return item.isDone && !ids.includes(undefined) && ids[0] !== ids[1]
 }

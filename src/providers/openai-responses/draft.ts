@@ -36,7 +36,8 @@ export function withAnswersPaired(drafts: readonly Draft[], noteAt: NoteAt): rea
     if (link === undefined) return true
     if (link.isAnswer) {
       const isKept = open.delete(link.key)
-      if (!isKept) noteAt(block)('orphan-tool-result', `${link.key} is not in the conversation, or was answered already`)
+      if (!isKept)
+        noteAt(block)('orphan-tool-result', `${link.key} is not in the conversation, or was answered already`)
       return isKept
     }
     const isKept = !seen.has(link.key) && (answered.has(link.key) || !link.isRequired)
@@ -80,7 +81,8 @@ export function withReasoningPaired(drafts: readonly Draft[], store: boolean, no
     if (draft.role === 'reasoning') {
       lost = kept.has(draft) ? undefined : draft
       if (lost === undefined) return [draft]
-      if (draft.item !== undefined) noteAt(draft.block)('unpaired-reasoning', 'the item that this reasoning led to does not follow it')
+      if (draft.item !== undefined)
+        noteAt(draft.block)('unpaired-reasoning', 'the item that this reasoning led to does not follow it')
       return []
     }
     if (draft.role !== 'output' || lost === undefined || lost.response !== draft.response) {

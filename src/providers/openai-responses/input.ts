@@ -19,7 +19,10 @@ export interface Input {
 /** The blocks of a turn as input items, in their order. Any list of blocks gives valid input. */
 export function toInput(blocks: readonly Block[], store: boolean): Input {
   const repairs: ProjectionRepair[] = []
-  const noteAt = (block: number): Note => (repair, detail) => repairs.push({ repair, block, detail })
+  const noteAt =
+    (block: number): Note =>
+    (repair, detail) =>
+      repairs.push({ repair, block, detail })
   const drafts = new Drafts(blocks, store, noteAt).drafts()
   const paired = withReasoningPaired(withIdsOnce(withAnswersPaired(drafts, noteAt), noteAt), store, noteAt)
   const items = paired.flatMap(({ item, block }) => {
@@ -105,7 +108,11 @@ class Drafts {
 
   #result(index: number): void {
     const call = this.#callOf.get(index)
-    if (call === undefined) return this.#noteAt(index)('orphan-tool-result', 'no call before it has this id, or the call was answered already')
+    if (call === undefined)
+      return this.#noteAt(index)(
+        'orphan-tool-result',
+        'no call before it has this id, or the call was answered already',
+      )
     const open = this.#open.find((entry) => entry.index === call)
     if (open === undefined) return this.#noteAt(index)('moved-tool-result', 'the result is sent right behind its call')
     this.#open = this.#open.filter((entry) => entry !== open)
@@ -146,11 +153,13 @@ class Drafts {
 
   // Each id once, so that no result can be taken for another call's, and none too long.
   #callId(id: string, index: number): string {
-    const base = id === '' ? 'call' : id.length > maxCallId ? `call_${bytesToHex(sha256(utf8ToBytes(id))).slice(0, 40)}` : id
+    const base =
+      id === '' ? 'call' : id.length > maxCallId ? `call_${bytesToHex(sha256(utf8ToBytes(id))).slice(0, 40)}` : id
     let sent = base
     for (let count = 2; this.#callIds.has(sent); count += 1) sent = `${base.slice(0, maxCallId - 8)}-${count}`
     this.#callIds.add(sent)
-    if (sent !== id) this.#noteAt(index)('renamed-tool-call', `the id ${JSON.stringify(id)} is sent as ${JSON.stringify(sent)}`)
+    if (sent !== id)
+      this.#noteAt(index)('renamed-tool-call', `the id ${JSON.stringify(id)} is sent as ${JSON.stringify(sent)}`)
     return sent
   }
 }

@@ -75,7 +75,8 @@ export function showCall(item: OutputItem, toolCallId: string, emit: Emit): void
   item.id = toolCallId
   item.isShown = true
   emit({ type: 'tool-call-started', toolCallId, toolName: text(item.fields, 'name') ?? '' })
-  if (item.written.length > 0) emit({ type: 'tool-call-arguments-delta', toolCallId, offset: 0, delta: item.written.text })
+  if (item.written.length > 0)
+    emit({ type: 'tool-call-arguments-delta', toolCallId, offset: 0, delta: item.written.text })
 }
 
 /** Tells of the annotations of a whole message that no event told of. */
@@ -115,7 +116,9 @@ export function cite(
 
 /** Whether an item is reasoning without a word and without a seal: only its id, which helps the provider alone. */
 export function isBareReasoning(item: OutputItem): boolean {
-  return item.kind === 'reasoning' && item.written.text === '' && itemText(item.fields) === '' && sealOf(item) === undefined
+  return (
+    item.kind === 'reasoning' && item.written.text === '' && itemText(item.fields) === '' && sealOf(item) === undefined
+  )
 }
 
 /** What an item comes to that is whole, or as whole as it gets. Emits nothing for one in which nothing was said. */
@@ -137,13 +140,22 @@ function finishMessage(item: OutputItem, facts: ReplyFacts, emit: Emit): boolean
   citeRest(item, emit)
   if (item.written.text === '') return list(item.fields, 'content').length > 0 && finishOther(item, facts, emit)
   openSegment(item, undefined, emit)
-  const block = { kind: 'llm_text' as const, role: 'assistant', payload: { text: item.written.text, ...itemIdOf(item) } }
+  const block = {
+    kind: 'llm_text' as const,
+    role: 'assistant',
+    payload: { text: item.written.text, ...itemIdOf(item) },
+  }
   emit({ type: 'text-segment-finished', segmentId: item.id, block: withFacts(block, item, facts) })
   return true
 }
 
 function finishReasoning(item: OutputItem, facts: ReplyFacts, emit: Emit): boolean {
-  const source = list(item.fields, 'summary').length > 0 ? 'summary' : list(item.fields, 'content').length > 0 ? 'thinking' : undefined
+  const source =
+    list(item.fields, 'summary').length > 0
+      ? 'summary'
+      : list(item.fields, 'content').length > 0
+        ? 'thinking'
+        : undefined
   showText(item, item.written.finish(itemText(item.fields)), source, emit)
   const seal = sealOf(item)
   const said = item.written.text
@@ -208,4 +220,3 @@ function withPlace<B extends Block>(block: B, item: OutputItem, { responseId }: 
 function precededBy(facts: ReplyFacts): { readonly preceded_by?: readonly JsonObject[] } {
   return facts.precededBy.length === 0 ? {} : { preceded_by: facts.precededBy }
 }
-

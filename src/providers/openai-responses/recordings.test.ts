@@ -17,7 +17,8 @@ import { toRequest } from './request.ts'
 
 const root = process.env['PROVIDER_RECORDINGS']
 const folder = join(root ?? '', 'openai-responses')
-if (root === undefined) console.log('skipped: recorded replies of the Responses API, for PROVIDER_RECORDINGS names no folder')
+if (root === undefined)
+  console.log('skipped: recorded replies of the Responses API, for PROVIDER_RECORDINGS names no folder')
 
 interface Recording {
   readonly name: string
@@ -27,11 +28,16 @@ interface Recording {
 /** A file may hold the replies of a whole conversation, one after another. */
 function replies(): readonly Recording[] {
   if (root === undefined) return []
-  return readdirSync(folder).filter((file) => file.endsWith('.jsonl')).flatMap((file) => {
-    const all = messagesOf(file)
-    const starts = all.flatMap((message, index) => (message['type'] === 'response.created' ? [index] : []))
-    return starts.map((start, count) => ({ name: `${file} #${count + 1}`, messages: all.slice(start, starts[count + 1]) }))
-  })
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.jsonl'))
+    .flatMap((file) => {
+      const all = messagesOf(file)
+      const starts = all.flatMap((message, index) => (message['type'] === 'response.created' ? [index] : []))
+      return starts.map((start, count) => ({
+        name: `${file} #${count + 1}`,
+        messages: all.slice(start, starts[count + 1]),
+      }))
+    })
 }
 
 function messagesOf(file: string): readonly JsonObject[] {
@@ -47,9 +53,14 @@ function hear(messages: readonly JsonObject[]) {
 const wholeItems = (messages: readonly JsonObject[]) =>
   messages.filter(({ type }) => type === 'response.output_item.done').map((message) => object(message, 'item') ?? {})
 const isBare = (whole: JsonObject) =>
-  whole['type'] === 'reasoning' && text(whole, 'encrypted_content') === undefined && list(whole, 'summary').length + list(whole, 'content').length === 0
+  whole['type'] === 'reasoning' &&
+  text(whole, 'encrypted_content') === undefined &&
+  list(whole, 'summary').length + list(whole, 'content').length === 0
 const sum = (messages: readonly JsonObject[], type: string) =>
-  messages.filter((message) => message['type'] === type).map((message) => text(message, 'delta') ?? '').join('')
+  messages
+    .filter((message) => message['type'] === type)
+    .map((message) => text(message, 'delta') ?? '')
+    .join('')
 
 function said({ kind, payload }: Block): readonly unknown[] {
   switch (kind) {
@@ -65,7 +76,10 @@ function said({ kind, payload }: Block): readonly unknown[] {
 }
 
 function saidByItem(whole: JsonObject): readonly unknown[] {
-  const texts = (name: string) => list(whole, name).filter(isJsonObject).map((part) => part['text'] ?? part['refusal'])
+  const texts = (name: string) =>
+    list(whole, name)
+      .filter(isJsonObject)
+      .map((part) => part['text'] ?? part['refusal'])
   switch (whole['type']) {
     case 'message':
       return ['llm_text', texts('content').join('')]
@@ -92,10 +106,13 @@ describe.runIf(root !== undefined)('a recorded reply', () => {
     expect(heard.error).toBeUndefined()
     const blocks = heard.turn.blocks.slice(1)
     const items = wholeItems(messages).filter((whole) => !isBare(whole))
-    expect(blocks.map((block) => sidecarKey.get(block)?.item ?? object(block.payload as JsonObject, 'item'))).toEqual(items) // either holds it
+    expect(blocks.map((block) => sidecarKey.get(block)?.item ?? object(block.payload as JsonObject, 'item'))).toEqual(
+      items,
+    ) // either holds it
     expect(blocks.map(said)).toEqual(items.map(saidByItem))
 
-    const told = (type: string) => heard.events.flatMap((event) => (event.type === type && 'delta' in event ? [event.delta] : [])).join('')
+    const told = (type: string) =>
+      heard.events.flatMap((event) => (event.type === type && 'delta' in event ? [event.delta] : [])).join('')
     const words = items.filter(({ type }) => type === 'message').map((whole) => saidByItem(whole)[1])
     expect(told('text-delta')).toBe(words.join('')) // whether or not the recording has every delta
     expect(told('tool-call-arguments-delta')).toBe(
@@ -120,7 +137,9 @@ describe.runIf(root !== undefined)('a recorded reply', () => {
       const turn = createTurn([...heard.turn.blocks, userText('More')])
       const { body } = toRequest(turn, callSettings(turn, { model: 'gpt-5', openai: { store } }), [])
       expect(validateResponsesRequest(body)).toEqual([])
-      const sent = list(body, 'input').filter(isJsonObject).filter(({ role, type }) => role !== 'user' && !/call_output$/.test(String(type)))
+      const sent = list(body, 'input')
+        .filter(isJsonObject)
+        .filter(({ role, type }) => role !== 'user' && !/call_output$/.test(String(type)))
       if (store) expect(JSON.stringify(sent)).toBe(JSON.stringify(wholeItems(messages)))
       else expect(sent).toHaveLength(items.length)
     }

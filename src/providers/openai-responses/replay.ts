@@ -36,7 +36,10 @@ export function replayable(item: JsonObject, store: boolean): JsonObject | undef
       return reasoning
     }
     case 'shell_call_output':
-      return { ...sent, output: list(sent, 'output').map((chunk) => (isJsonObject(chunk) ? withoutAuthor(chunk) : chunk)) }
+      return {
+        ...sent,
+        output: list(sent, 'output').map((chunk) => (isJsonObject(chunk) ? withoutAuthor(chunk) : chunk)),
+      }
     case 'computer_call_output':
       return item['status'] === 'failed' ? undefined : sent
     case 'image_generation_call':
@@ -89,9 +92,15 @@ export function answering(item: JsonObject): Answering | undefined {
     case 'mcp_approval_request':
       return answeringFor(type, text(item, 'id'), { isAnswer: false, isRequired: false })
     case 'mcp_approval_response':
-      return answeringFor('mcp_approval_request', text(item, 'approval_request_id'), { isAnswer: true, isRequired: false })
+      return answeringFor('mcp_approval_request', text(item, 'approval_request_id'), {
+        isAnswer: true,
+        isRequired: false,
+      })
     case 'local_shell_call_output': // the older local shell names its call by `id`
-      return answeringFor('local_shell_call', text(item, 'call_id') ?? text(item, 'id'), { isAnswer: true, isRequired: true })
+      return answeringFor('local_shell_call', text(item, 'call_id') ?? text(item, 'id'), {
+        isAnswer: true,
+        isRequired: true,
+      })
     default: {
       const call = callOf.get(type)
       if (call !== undefined) return answeringFor(call, text(item, 'call_id'), { isAnswer: true, isRequired: true })

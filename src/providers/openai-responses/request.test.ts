@@ -22,19 +22,42 @@ import {
   type ImagePart,
 } from '../../turns/block.ts'
 import { turnFromText, turnToJson, turnToYaml } from '../../turns/document.ts'
-import { inferenceConfigKey, openaiInferenceConfigKey, partialKey, responsesServerToolsKey, sidecarKey, structuredOutputKey, toolConfigKey } from '../../turns/keys.ts'
+import {
+  blockResultKey,
+  inferenceConfigKey,
+  openaiInferenceConfigKey,
+  partialKey,
+  responsesServerToolsKey,
+  sidecarKey,
+  structuredOutputKey,
+  toolConfigKey,
+} from '../../turns/keys.ts'
 import { createTurn, type Turn } from '../../turns/turn.ts'
 import { openaiResponses } from './protocol.ts'
 import { toRequest } from './request.ts'
 
-const weather: ToolSpec = { name: 'weather', description: 'The weather.', input: z.object({ city: z.string(), days: z.number().optional() }) }
+const weather: ToolSpec = {
+  name: 'weather',
+  description: 'The weather.',
+  input: z.object({ city: z.string(), days: z.number().optional() }),
+}
 
-function project(given: Turn | readonly Block[], settings: Partial<InferenceSettings> = {}, tools: readonly ToolSpec[] = []) {
+function project(
+  given: Turn | readonly Block[],
+  settings: Partial<InferenceSettings> = {},
+  tools: readonly ToolSpec[] = [],
+) {
   const turn = 'blocks' in given ? given : createTurn(given)
   const { body, repairs, warnings } = toRequest(turn, callSettings(turn, { model: 'gpt-5', ...settings }), tools)
-  return { body, input: body['input'] as readonly JsonObject[], repairs: repairs.map(({ repair, block }) => [repair, block]), warnings }
+  return {
+    body,
+    input: body['input'] as readonly JsonObject[],
+    repairs: repairs.map(({ repair, block }) => [repair, block]),
+    warnings,
+  }
 }
-const body = (given: Turn | readonly Block[], settings?: Partial<InferenceSettings>, tools?: readonly ToolSpec[]) => project(given, settings, tools).body
+const body = (given: Turn | readonly Block[], settings?: Partial<InferenceSettings>, tools?: readonly ToolSpec[]) =>
+  project(given, settings, tools).body
 const input = (given: Turn | readonly Block[], settings?: Partial<InferenceSettings>) => project(given, settings).input
 const stored = { openai: { store: true } }
 
@@ -51,11 +74,16 @@ async function saidIn(id: string, ...items: readonly JsonObject[]): Promise<read
 
 const hi = userText('Hi')
 const hiItem = { role: 'user', content: [{ type: 'input_text', text: 'Hi' }] }
-const claude = (block: Block) => sidecarKey.set(block, { provider: 'anthropic', item: { type: 'thinking', thinking: 'Hm', signature: 'sig' } })
+const claude = (block: Block) =>
+  sidecarKey.set(block, { provider: 'anthropic', item: { type: 'thinking', thinking: 'Hm', signature: 'sig' } })
 
 describe('a request', () => {
   test('has what the API needs, in one order, and nothing that was not asked for', () => {
-    expect(JSON.stringify(body([systemText('Be brief.'), hi, assistantText('Hello.'), userText('Bye')], { model: 'gpt-4o' }))).toBe(
+    expect(
+      JSON.stringify(
+        body([systemText('Be brief.'), hi, assistantText('Hello.'), userText('Bye')], { model: 'gpt-4o' }),
+      ),
+    ).toBe(
       JSON.stringify({
         model: 'gpt-4o',
         input: [
@@ -73,12 +101,38 @@ describe('a request', () => {
   const output = { mode: 'json_schema' as const, name: 'answer', description: 'The answer', schema: { type: 'object' } }
   test.each<[string, Partial<InferenceSettings>, JsonObject]>([
     ['the token limit', { inference: { max_response_tokens: 50 } }, { max_output_tokens: 50 }],
-    ['a temperature of zero', { model: 'gpt-4o', inference: { temperature: 0, top_p: 0.5 } }, { temperature: 0, top_p: 0.5 }],
+    [
+      'a temperature of zero',
+      { model: 'gpt-4o', inference: { temperature: 0, top_p: 0.5 } },
+      { temperature: 0, top_p: 0.5 },
+    ],
     ['an effort, word for word', { inference: { reasoning_effort: 'minimal' } }, { reasoning: { effort: 'minimal' } }],
-    ['a summary', { inference: { reasoning_effort: 'xhigh', reasoning_summary: 'auto' } }, { reasoning: { effort: 'xhigh', summary: 'auto' } }],
+    [
+      'a summary',
+      { inference: { reasoning_effort: 'xhigh', reasoning_summary: 'auto' } },
+      { reasoning: { effort: 'xhigh', summary: 'auto' } },
+    ],
     ['sealed reasoning from a reasoning model', { model: 'o3' }, { include: ['reasoning.encrypted_content'] }],
-    ['sealed reasoning from a model that is told to reason', { model: 'mine', inference: { reasoning_effort: 'low' } }, { include: ['reasoning.encrypted_content'] }],
-    ['a schema', { structuredOutput: output }, { text: { format: { type: 'json_schema', name: 'answer', description: 'The answer', schema: { type: 'object' }, strict: true } } }],
+    [
+      'sealed reasoning from a model that is told to reason',
+      { model: 'mine', inference: { reasoning_effort: 'low' } },
+      { include: ['reasoning.encrypted_content'] },
+    ],
+    [
+      'a schema',
+      { structuredOutput: output },
+      {
+        text: {
+          format: {
+            type: 'json_schema',
+            name: 'answer',
+            description: 'The answer',
+            schema: { type: 'object' },
+            strict: true,
+          },
+        },
+      },
+    ],
     ['that the server keeps it', stored, { store: true }],
     ['a service tier', { openai: { service_tier: 'flex' } }, { service_tier: 'flex' }],
     ['a long prompt cache', { promptCache: 'long' }, { prompt_cache_retention: '24h' }],
@@ -87,29 +141,58 @@ describe('a request', () => {
   })
 
   test('leaves out what does not apply', () => {
-    expect(Object.keys(body([hi], { inference: { temperature: 0.5, top_p: 1 } }))).toEqual(['model', 'input', 'include', 'store', 'stream'])
-    expect(Object.keys(body([hi], { model: 'gpt-4o', promptCache: 'none', inference: { stop: [] } }))).toEqual(['model', 'input', 'store', 'stream'])
-    expect(project([hi], { inference: { stop: ['END'], seed: 1, thinking_budget: 9 }, openai: { n: 2 }, model: 'gpt-4o' }).warnings).toEqual([
-      'stop and seed and thinking_budget and n left out: the Responses API has no such setting',
+    expect(Object.keys(body([hi], { inference: { temperature: 0.5, top_p: 1 } }))).toEqual([
+      'model',
+      'input',
+      'include',
+      'store',
+      'stream',
     ])
+    expect(Object.keys(body([hi], { model: 'gpt-4o', promptCache: 'none', inference: { stop: [] } }))).toEqual([
+      'model',
+      'input',
+      'store',
+      'stream',
+    ])
+    expect(
+      project([hi], { inference: { stop: ['END'], seed: 1, thinking_budget: 9 }, openai: { n: 2 }, model: 'gpt-4o' })
+        .warnings,
+    ).toEqual(['stop and seed and thinking_budget and n left out: the Responses API has no such setting'])
   })
 
   test("a turn's settings beat the engine's", () => {
-    const turn = openaiInferenceConfigKey.set(inferenceConfigKey.set(createTurn([hi]), { max_response_tokens: 9, reasoning_effort: 'high' }), { store: true })
-    expect(body(turn, { inference: { max_response_tokens: 5 } })).toMatchObject({ max_output_tokens: 9, reasoning: { effort: 'high' }, store: true })
-    expect(body(structuredOutputKey.set(createTurn([hi]), { mode: 'off' }), { structuredOutput: output })).not.toHaveProperty('text')
+    const turn = openaiInferenceConfigKey.set(
+      inferenceConfigKey.set(createTurn([hi]), { max_response_tokens: 9, reasoning_effort: 'high' }),
+      { store: true },
+    )
+    expect(body(turn, { inference: { max_response_tokens: 5 } })).toMatchObject({
+      max_output_tokens: 9,
+      reasoning: { effort: 'high' },
+      store: true,
+    })
+    expect(
+      body(structuredOutputKey.set(createTurn([hi]), { mode: 'off' }), { structuredOutput: output }),
+    ).not.toHaveProperty('text')
   })
 
   test('offers tools flat, not strict, with its own before those of the provider', () => {
     const search = { type: 'web_search', filters: { allowed_domains: ['a.example'] } }
-    const turn = toolConfigKey.set(responsesServerToolsKey.set(createTurn([hi]), [search]), { enabled: true, tool_choice: 'required', max_parallel_tools: 1 })
+    const turn = toolConfigKey.set(responsesServerToolsKey.set(createTurn([hi]), [search]), {
+      enabled: true,
+      tool_choice: 'required',
+      max_parallel_tools: 1,
+    })
     expect(body(turn, {}, [weather])).toMatchObject({
       tools: [
         {
           type: 'function',
           name: 'weather',
           description: 'The weather.',
-          parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'number' } }, required: ['city'] },
+          parameters: {
+            type: 'object',
+            properties: { city: { type: 'string' }, days: { type: 'number' } },
+            required: ['city'],
+          },
           strict: false,
         },
         search,
@@ -118,17 +201,41 @@ describe('a request', () => {
       parallel_tool_calls: false,
     })
     expect(body(turn)).toMatchObject({ tools: [search] })
-    expect(body(toolConfigKey.set(createTurn([hi]), { enabled: true, max_parallel_tools: 3 }), {}, [weather])).toMatchObject({ parallel_tool_calls: true })
-    expect(body(toolConfigKey.set(createTurn([hi]), { enabled: true, tool_choice: 'required', max_parallel_tools: 1 }))).not.toHaveProperty('tool_choice')
+    expect(
+      body(toolConfigKey.set(createTurn([hi]), { enabled: true, max_parallel_tools: 3 }), {}, [weather]),
+    ).toMatchObject({ parallel_tool_calls: true })
+    expect(
+      body(toolConfigKey.set(createTurn([hi]), { enabled: true, tool_choice: 'required', max_parallel_tools: 1 })),
+    ).not.toHaveProperty('tool_choice')
   })
 
   test.each<[string, ImagePart, JsonObject]>([
-    ['a link', { url: 'https://a.example/a.png', detail: 'high' }, { image_url: 'https://a.example/a.png', detail: 'high' }],
-    ['bytes', { content: 'aGk=', media_type: 'image/png' }, { image_url: 'data:image/png;base64,aGk=', detail: 'auto' }],
-    ['a data URL', { url: 'data:image/jpeg;base64,aGk=' }, { image_url: 'data:image/jpeg;base64,aGk=', detail: 'auto' }],
+    [
+      'a link',
+      { url: 'https://a.example/a.png', detail: 'high' },
+      { image_url: 'https://a.example/a.png', detail: 'high' },
+    ],
+    [
+      'bytes',
+      { content: 'aGk=', media_type: 'image/png' },
+      { image_url: 'data:image/png;base64,aGk=', detail: 'auto' },
+    ],
+    [
+      'a data URL',
+      { url: 'data:image/jpeg;base64,aGk=' },
+      { image_url: 'data:image/jpeg;base64,aGk=', detail: 'auto' },
+    ],
     ['a file', { file_id: 'file_1' }, { file_id: 'file_1', detail: 'auto' }],
   ])('shows an image that is %s', (_name, image, fields) => {
-    expect(input([userText('See', [image])])).toEqual([{ role: 'user', content: [{ type: 'input_text', text: 'See' }, { type: 'input_image', ...fields }] }])
+    expect(input([userText('See', [image])])).toEqual([
+      {
+        role: 'user',
+        content: [
+          { type: 'input_text', text: 'See' },
+          { type: 'input_image', ...fields },
+        ],
+      },
+    ])
     expect(input([userText('', [image])])).toEqual([{ role: 'user', content: [{ type: 'input_image', ...fields }] }])
   })
 
@@ -137,12 +244,38 @@ describe('a request', () => {
     ['JSON', { celsius: 21 }, undefined, '{"celsius":21}'],
     ['null', null, undefined, 'null'],
     ['an error', 'half', 'broke', '{"error":"broke","result":"half"}'],
-    ['an image', [{ type: 'text', text: 'See' }, { type: 'image', data: 'aGk=', mimeType: 'image/png' }], undefined, [{ type: 'input_text', text: 'See' }, { type: 'input_image', image_url: 'data:image/png;base64,aGk=', detail: 'auto' }]],
-    ['an image in the answer of an MCP server', { content: [{ type: 'image', data: 'aGk=', mimeType: 'image/png' }] }, undefined, [{ type: 'input_image', image_url: 'data:image/png;base64,aGk=', detail: 'auto' }]],
+    [
+      'an image',
+      [
+        { type: 'text', text: 'See' },
+        { type: 'image', data: 'aGk=', mimeType: 'image/png' },
+      ],
+      undefined,
+      [
+        { type: 'input_text', text: 'See' },
+        { type: 'input_image', image_url: 'data:image/png;base64,aGk=', detail: 'auto' },
+      ],
+    ],
+    [
+      'an image in the answer of an MCP server',
+      { content: [{ type: 'image', data: 'aGk=', mimeType: 'image/png' }] },
+      undefined,
+      [{ type: 'input_image', image_url: 'data:image/png;base64,aGk=', detail: 'auto' }],
+    ],
+    [
+      'an error beside an image',
+      [{ type: 'image', data: 'aGk=', mimeType: 'image/png' }],
+      'broke',
+      '{"error":"broke","result":[{"type":"image","data":"aGk=","mimeType":"image/png"}]}',
+    ],
     ['a list that looks like one', [{ type: 'image', url: 'x' }], undefined, '[{"type":"image","url":"x"}]'],
   ])('answers a call with %s', (_name, result, error, output) => {
     const answer = error === undefined ? toolResult('call_a', result) : toolError('call_a', error, result)
-    expect(input([toolCall('call_a', 'f', {}), answer])[1]).toEqual({ type: 'function_call_output', call_id: 'call_a', output })
+    expect(input([toolCall('call_a', 'f', {}), answer])[1]).toEqual({
+      type: 'function_call_output',
+      call_id: 'call_a',
+      output,
+    })
   })
 
   test('says system text where it stands', () => {
@@ -152,9 +285,17 @@ describe('a request', () => {
 
 describe('what a model said', () => {
   test('goes back byte for byte, reasoning before every item that it led to', async () => {
-    const first = [item.reasoning('rs_1', ['Plan']), item.call('call_a', 'f', '{"a": 1}'), item.call('call_b', 'f', '{"b":2}')]
+    const first = [
+      item.reasoning('rs_1', ['Plan']),
+      item.call('call_a', 'f', '{"a": 1}'),
+      item.call('call_b', 'f', '{"b":2}'),
+    ]
     const second = [item.reasoning('rs_2', []), item.call('call_c', 'f', '{}')]
-    const third = [item.reasoning('rs_3', []), item.message('Look.', { phase: 'commentary' }), item.message('Done.', { id: 'msg_z', phase: 'final_answer' })]
+    const third = [
+      item.reasoning('rs_3', []),
+      item.message('Look.', { phase: 'commentary' }),
+      item.message('Done.', { id: 'msg_z', phase: 'final_answer' }),
+    ]
     const turn = [
       hi,
       ...(await said(...first)),
@@ -166,7 +307,16 @@ describe('what a model said', () => {
       userText('More'),
     ]
     const answer = (callId: string, output: string) => ({ type: 'function_call_output', call_id: callId, output })
-    const expected = [hiItem, ...first, answer('call_a', 'A'), answer('call_b', 'B'), ...second, answer('call_c', 'C'), ...third, { role: 'user', content: [{ type: 'input_text', text: 'More' }] }]
+    const expected = [
+      hiItem,
+      ...first,
+      answer('call_a', 'A'),
+      answer('call_b', 'B'),
+      ...second,
+      answer('call_c', 'C'),
+      ...third,
+      { role: 'user', content: [{ type: 'input_text', text: 'More' }] },
+    ]
     expect(project(turn).repairs).toEqual([])
     expect(JSON.stringify(input(turn))).toBe(JSON.stringify(expected))
     expect(JSON.stringify(input(turn, stored))).toBe(JSON.stringify(expected))
@@ -176,18 +326,56 @@ describe('what a model said', () => {
   })
 
   test('goes back as it was after another provider has spoken', async () => {
-    const blocks = [hi, ...(await said(item.reasoning('rs_1', []), item.call('call_a', 'f', '{}'))), toolResult('call_a', 'A'), ...(await said(item.message('Done.')))]
+    const blocks = [
+      hi,
+      ...(await said(item.reasoning('rs_1', []), item.call('call_a', 'f', '{}'))),
+      toolResult('call_a', 'A'),
+      ...(await said(item.message('Done.'))),
+    ]
     const alone = JSON.stringify(input([...blocks, userText('More')]))
-    const switched = [...blocks, userText('You?'), claude(reasoning({ text: 'Hm', signature: 'sig' })), assistantText('Me.'), toolCall('toolu_1', 'f', {}), toolResult('toolu_1', 1), userText('Back')]
+    const switched = [
+      ...blocks,
+      userText('You?'),
+      claude(reasoning({ text: 'Hm', signature: 'sig' })),
+      assistantText('Me.'),
+      toolCall('toolu_1', 'f', {}),
+      toolResult('toolu_1', 1),
+      userText('Back'),
+    ]
     const after = project(switched)
-    expect(JSON.stringify(after.input).startsWith(alone.slice(0, alone.indexOf('{"role":"user","content":[{"type":"input_text","text":"More"')))).toBe(true)
+    expect(
+      JSON.stringify(after.input).startsWith(
+        alone.slice(0, alone.indexOf('{"role":"user","content":[{"type":"input_text","text":"More"')),
+      ),
+    ).toBe(true)
     expect(after.repairs).toEqual([['foreign-reasoning', 6]])
     expect(JSON.stringify(after.input)).not.toMatch(/Hm|sig"/)
   })
 
+  test('stays together, with the results behind all of it', async () => {
+    const reply = [
+      item.reasoning('rs_1', []),
+      item.call('call_a', 'f', '{}'),
+      item.reasoning('rs_2', []),
+      item.call('call_b', 'f', '{}'),
+      item.message('Wait.'),
+    ]
+    const { input: sent, repairs } = project([
+      ...(await said(...reply)),
+      toolResult('call_b', 'B'),
+      toolResult('call_a', 'A'),
+    ])
+    expect(sent.slice(0, 5)).toEqual(reply)
+    expect(sent.slice(5).map((entry) => entry['call_id'])).toEqual(['call_b', 'call_a'])
+    expect(repairs).toEqual([])
+  })
+
   test('is a custom call, answered as one', async () => {
     const call = item.custom('call_a', 'sql', 'SELECT 1')
-    expect(input([...(await said(call)), toolResult('call_a', [1])])).toEqual([call, { type: 'custom_tool_call_output', call_id: 'call_a', output: '[1]' }])
+    expect(input([...(await said(call)), toolResult('call_a', [1])])).toEqual([
+      call,
+      { type: 'custom_tool_call_output', call_id: 'call_a', output: '[1]' },
+    ])
   })
 
   test('a call of a program is answered to the program', async () => {
@@ -197,18 +385,76 @@ describe('what a model said', () => {
   })
 
   test.each<[string, readonly JsonObject[]]>([
-    ['web_search_call', [{ id: 'ws_1', type: 'web_search_call', status: 'completed', action: { type: 'search', query: 'q' } }]],
-    ['file_search_call', [{ id: 'fs_1', type: 'file_search_call', status: 'completed', queries: ['q'], results: null }]],
-    ['code_interpreter_call', [{ id: 'ci_1', type: 'code_interpreter_call', status: 'completed', code: '1', container_id: 'c', outputs: null }]],
+    [
+      'web_search_call',
+      [{ id: 'ws_1', type: 'web_search_call', status: 'completed', action: { type: 'search', query: 'q' } }],
+    ],
+    [
+      'file_search_call',
+      [{ id: 'fs_1', type: 'file_search_call', status: 'completed', queries: ['q'], results: null }],
+    ],
+    [
+      'code_interpreter_call',
+      [{ id: 'ci_1', type: 'code_interpreter_call', status: 'completed', code: '1', container_id: 'c', outputs: null }],
+    ],
     ['image_generation_call', [{ id: 'ig_1', type: 'image_generation_call', status: 'completed', result: 'aGk=' }]],
     ['mcp_list_tools', [{ id: 'mcpl_1', type: 'mcp_list_tools', server_label: 's', tools: [] }]],
     ['mcp_call', [{ id: 'mcp_1', type: 'mcp_call', server_label: 's', name: 'n', arguments: '{}', output: 'ok' }]],
-    ['an approval', [{ id: 'mcpr_1', type: 'mcp_approval_request', server_label: 's', name: 'n', arguments: '{}' }, { type: 'mcp_approval_response', approval_request_id: 'mcpr_1', approve: true }]],
-    ['a shell', [{ id: 'sh_1', type: 'shell_call', call_id: 'call_s', status: 'completed', action: { commands: ['ls'] } }, { id: 'sho_1', type: 'shell_call_output', call_id: 'call_s', status: 'completed', output: [{ stdout: '', stderr: '', outcome: { type: 'exit', exit_code: 0 } }] }]],
-    ['the older shell', [{ id: 'lsh_1', type: 'local_shell_call', call_id: 'call_l', status: 'completed', action: {} }, { id: 'call_l', type: 'local_shell_call_output', output: '' }]],
-    ['a patch', [{ id: 'apc_1', type: 'apply_patch_call', call_id: 'call_p', status: 'completed', operation: {} }, { type: 'apply_patch_call_output', call_id: 'call_p', status: 'completed' }]],
-    ['a screen', [{ id: 'cu_1', type: 'computer_call', call_id: 'call_c', status: 'completed', pending_safety_checks: [] }, { type: 'computer_call_output', call_id: 'call_c', output: {} }]],
-    ['a search for tools', [{ id: 'ts_1', type: 'tool_search_call', call_id: null, execution: 'server', status: 'completed', arguments: {} }, { id: 'tso_1', type: 'tool_search_output', call_id: null, execution: 'server', status: 'completed', tools: [] }]],
+    [
+      'an approval',
+      [
+        { id: 'mcpr_1', type: 'mcp_approval_request', server_label: 's', name: 'n', arguments: '{}' },
+        { type: 'mcp_approval_response', approval_request_id: 'mcpr_1', approve: true },
+      ],
+    ],
+    [
+      'a shell',
+      [
+        { id: 'sh_1', type: 'shell_call', call_id: 'call_s', status: 'completed', action: { commands: ['ls'] } },
+        {
+          id: 'sho_1',
+          type: 'shell_call_output',
+          call_id: 'call_s',
+          status: 'completed',
+          output: [{ stdout: '', stderr: '', outcome: { type: 'exit', exit_code: 0 } }],
+        },
+      ],
+    ],
+    [
+      'the older shell',
+      [
+        { id: 'lsh_1', type: 'local_shell_call', call_id: 'call_l', status: 'completed', action: {} },
+        { id: 'call_l', type: 'local_shell_call_output', output: '' },
+      ],
+    ],
+    [
+      'a patch',
+      [
+        { id: 'apc_1', type: 'apply_patch_call', call_id: 'call_p', status: 'completed', operation: {} },
+        { type: 'apply_patch_call_output', call_id: 'call_p', status: 'completed' },
+      ],
+    ],
+    [
+      'a screen',
+      [
+        { id: 'cu_1', type: 'computer_call', call_id: 'call_c', status: 'completed', pending_safety_checks: [] },
+        { type: 'computer_call_output', call_id: 'call_c', output: {} },
+      ],
+    ],
+    [
+      'a search for tools',
+      [
+        {
+          id: 'ts_1',
+          type: 'tool_search_call',
+          call_id: null,
+          execution: 'server',
+          status: 'completed',
+          arguments: {},
+        },
+        { id: 'tso_1', type: 'tool_search_output', call_id: null, execution: 'server', status: 'completed', tools: [] },
+      ],
+    ],
     ['a program', [{ id: 'prog_1', type: 'program', call_id: 'call_g', code: 'x', fingerprint: 'y' }]],
     ['a compaction', [{ id: 'cmp_1', type: 'compaction', encrypted_content: 'sealed' }]],
     ['an item of another day', [{ id: 'x_1', type: 'hologram', light: 3 }]],
@@ -220,13 +466,28 @@ describe('what a model said', () => {
   })
 
   test.each<[string, JsonObject, JsonObject | undefined]>([
-    ['its author', { id: 'sh_1', type: 'shell_call', call_id: null, created_by: 'x', action: {} }, { id: 'sh_1', type: 'shell_call', call_id: null, action: {} }],
+    [
+      'its author',
+      { id: 'sh_1', type: 'shell_call', call_id: null, created_by: 'x', action: {} },
+      { id: 'sh_1', type: 'shell_call', call_id: null, action: {} },
+    ],
     ['a screen that failed', { type: 'computer_call_output', call_id: null, status: 'failed' }, undefined],
-    ['an image that is only an id', { id: 'ig_1', type: 'image_generation_call', status: 'failed', result: null }, undefined],
-    ['tools that were added for others', { id: 'at_1', type: 'additional_tools', role: 'assistant', tools: [] }, undefined],
+    [
+      'an image that is only an id',
+      { id: 'ig_1', type: 'image_generation_call', status: 'failed', result: null },
+      undefined,
+    ],
+    [
+      'tools that were added for others',
+      { id: 'at_1', type: 'additional_tools', role: 'assistant', tools: [] },
+      undefined,
+    ],
     ['an item without a type', { id: 'x' }, undefined],
   ])('goes back without %s', (_name, given, sent) => {
-    const { input: items, repairs } = project([hi, otherBlock('provider_item', { provider: 'openai-responses', item: given })])
+    const { input: items, repairs } = project([
+      hi,
+      otherBlock('provider_item', { provider: 'openai-responses', item: given }),
+    ])
     expect(items.slice(1)).toEqual(sent === undefined ? [] : [sent])
     expect(repairs).toEqual(sent === undefined ? [['unsendable-item', 1]] : [])
   })
@@ -258,6 +519,39 @@ describe('reasoning', () => {
     const [thought] = await saidIn('resp_a', sealed, message)
     const [answer] = await saidIn('resp_b', item.message('Else'))
     expect(project([thought!, answer!]).repairs).toEqual([['unpaired-reasoning', 0]])
+  })
+
+  test('of another reply takes no ids with it', async () => {
+    const [thought] = await saidIn('resp_a', sealed, message)
+    const rest = await saidIn('resp_b', call)
+    expect(input([partialKey.set(thought!, true), ...rest, toolResult('call_a', 1)])[0]).toEqual(call)
+  })
+
+  test.each([
+    ['words', { text: 'Hm?' }],
+    ['seal', { encrypted_content: 'broken' }],
+  ])('whose %s were changed is left out', async (_name, change) => {
+    const [thought, answer] = await said(sealed, message)
+    const blocks = [{ ...thought!, payload: { ...thought!.payload, ...change } } as Block, answer!] // as a middleware changes a block
+    expect(project(blocks).input.map(({ type }) => type)).toEqual(['message'])
+    expect(project(blocks).repairs).toEqual([['edited-block', 0]])
+  })
+
+  test('whose item was edited goes only to a server that does not look for the item', async () => {
+    const [thought, answer] = await said(sealed, message)
+    const blocks = [thought!, { ...assistantText('DONE.'), metadata: answer!.metadata! }]
+    expect(input(blocks)[0]).toEqual(sealed)
+    expect(project(blocks, stored).repairs).toEqual([
+      ['edited-block', 1],
+      ['unpaired-reasoning', 0],
+    ])
+  })
+
+  test('of older turns goes back when its item follows, not when other reasoning does', () => {
+    const legacy = (id: string) => reasoning({ item_id: id, encrypted_content: `sealed-${id}` })
+    const { input: sent, repairs } = project([legacy('rs_1'), legacy('rs_2'), assistantText('Done.')])
+    expect(sent.map(({ id }) => id)).toEqual(['rs_2', undefined])
+    expect(repairs).toEqual([['unpaired-reasoning', 0]])
   })
 
   test('may come in a row when it came so', async () => {
@@ -293,6 +587,25 @@ describe('reasoning', () => {
 
   test.each<[string, Block, string]>([
     ['another provider', claude(reasoning({ text: 'Hm', signature: 'sig' })), 'foreign-reasoning'],
+    [
+      'another provider that sealed it',
+      claude(reasoning({ item_id: 'rs_1', encrypted_content: 'redacted' })),
+      'foreign-reasoning',
+    ],
+    [
+      'another provider, as its call says',
+      blockResultKey.set(reasoning({ item_id: 'rs_1', encrypted_content: 'x' }), {
+        provider: 'elsewhere',
+        finish_class: 'completed',
+      }),
+      'foreign-reasoning',
+    ],
+    ['a provider that left the id alone', reasoning({ item_id: 'rs_1', text: 'Hm' }), 'unsealed-reasoning'],
+    [
+      'another provider, of an older version, that sealed it',
+      reasoning({ encrypted_content: 'x', signature: 'sig' }),
+      'foreign-reasoning',
+    ],
     ['another provider, of an older version', reasoning({ text: 'Hm', signature: 'sig' }), 'foreign-reasoning'],
     ['nobody knows whom', reasoning({ text: 'Hm' }), 'foreign-reasoning'],
     ['a reply that was cut off', partialKey.set(reasoning({ text: 'Hm' }), true), 'partial-reasoning'],
@@ -305,8 +618,15 @@ describe('reasoning', () => {
   test('of older turns is read from the payload, and ids from nowhere else', () => {
     const turn = [
       hi,
-      { ...reasoning({ item_id: 'rs_1', encrypted_content: 'sealed', summary: [{ type: 'summary_text', text: 'Hm' }] }), id: 'block-1' },
-      { kind: 'tool_call' as const, id: 'block-2', payload: { id: 'call_a', name: 'f', args: { a: 1 }, item_id: 'fc_1' } },
+      {
+        ...reasoning({ item_id: 'rs_1', encrypted_content: 'sealed', summary: [{ type: 'summary_text', text: 'Hm' }] }),
+        id: 'block-1',
+      },
+      {
+        kind: 'tool_call' as const,
+        id: 'block-2',
+        payload: { id: 'call_a', name: 'f', args: { a: 1 }, item_id: 'fc_1' },
+      },
       toolResult('call_a', 'A'),
       { ...reasoning({ item_id: 'rs_2', encrypted_content: 'sealed too' }), id: 'block-3' },
       { kind: 'llm_text' as const, id: 'block-4', payload: { text: 'Done.', item_id: 'msg_1' } },
@@ -319,7 +639,13 @@ describe('reasoning', () => {
       { id: 'fc_1', type: 'function_call', call_id: 'call_a', name: 'f', arguments: '{"a":1}' },
       { type: 'function_call_output', call_id: 'call_a', output: 'A' },
       { id: 'rs_2', type: 'reasoning', encrypted_content: 'sealed too', summary: [] },
-      { id: 'msg_1', type: 'message', status: 'completed', content: [{ type: 'output_text', annotations: [], text: 'Done.' }], role: 'assistant' },
+      {
+        id: 'msg_1',
+        type: 'message',
+        status: 'completed',
+        content: [{ type: 'output_text', annotations: [], text: 'Done.' }],
+        role: 'assistant',
+      },
       { role: 'assistant', content: [{ type: 'output_text', text: 'More.' }] },
     ])
   })
@@ -340,24 +666,86 @@ describe('repairs', () => {
     ['a second result', [call, answer, toolResult('call_a', 'B')], [sent, answered], [['orphan-tool-result', 2]]],
     ['a result that comes late', [call, hi, answer], [sent, answered, hiItem], [['moved-tool-result', 2]]],
     [
+      'a result behind other words',
+      [call, assistantText('So.'), answer],
+      [sent, answered, { role: 'assistant', content: [{ type: 'output_text', text: 'So.' }] }],
+      [['moved-tool-result', 2]],
+    ],
+    [
+      'a call that was kept as an item',
+      [hi, otherBlock('provider_item', { provider: 'openai-responses', item: { ...sent, id: 'fc_1' } })],
+      [hiItem],
+      [['unsendable-item', 1]],
+    ],
+    [
       'an id that comes again',
       [call, answer, hi, call, toolResult('call_a', 'B')],
       [sent, answered, hiItem, { ...sent, call_id: 'call_a-2' }, { ...answered, call_id: 'call_a-2', output: 'B' }],
       [['renamed-tool-call', 3]],
     ],
-    ['arguments that are no JSON', [toolCall('call_a', 'f', '{"a'), answer], [sent, answered], [['invalid-arguments', 0]]],
+    [
+      'arguments that are no JSON',
+      [toolCall('call_a', 'f', '{"a'), answer],
+      [sent, answered],
+      [['invalid-arguments', 0]],
+    ],
     ['no arguments', [toolCall('call_a', 'f', ''), answer], [sent, answered], []],
-    ['a name that the API does not take', [toolCall('call_a', 'a.b/ä', {}), answer], [{ ...sent, name: 'a_b__' }, answered], [['renamed-tool', 0]]],
-    ['text that is empty', [hi, assistantText(''), userText(''), systemText('')], [hiItem], [['empty-block', 1], ['empty-block', 2], ['empty-block', 3]]],
-    ['an image that only Gemini has', [userText('See', [{ file_uri: 'gs://a' }])], [{ role: 'user', content: [{ type: 'input_text', text: 'See' }] }], [['foreign-image', 0]]],
-    ['half of a surrogate pair', [userText('a\ud800')], [{ role: 'user', content: [{ type: 'input_text', text: 'a\ufffd' }] }], [['lone-surrogate', 0]]],
-    ['an item of another provider', [hi, otherBlock('provider_item', { provider: 'anthropic', item: { type: 'server_tool_use' } })], [hiItem], [['foreign-item', 1]]],
+    [
+      'a name that the API does not take',
+      [toolCall('call_a', 'a.b/ä', {}), answer],
+      [{ ...sent, name: 'a_b__' }, answered],
+      [['renamed-tool', 0]],
+    ],
+    [
+      'text that is empty',
+      [hi, assistantText(''), userText(''), systemText('')],
+      [hiItem],
+      [
+        ['empty-block', 1],
+        ['empty-block', 2],
+        ['empty-block', 3],
+      ],
+    ],
+    [
+      'an image that only Gemini has',
+      [userText('See', [{ file_uri: 'gs://a' }])],
+      [{ role: 'user', content: [{ type: 'input_text', text: 'See' }] }],
+      [['foreign-image', 0]],
+    ],
+    [
+      'half of a surrogate pair',
+      [userText('a\ud800')],
+      [{ role: 'user', content: [{ type: 'input_text', text: 'a\ufffd' }] }],
+      [['lone-surrogate', 0]],
+    ],
+    [
+      'an item of another provider',
+      [hi, otherBlock('provider_item', { provider: 'anthropic', item: { type: 'server_tool_use' } })],
+      [hiItem],
+      [['foreign-item', 1]],
+    ],
     ['a block that nobody knows', [hi, otherBlock('widget', { a: 1 })], [hiItem], [['unknown-block', 1]]],
-    ['a block of another kind that has text', [otherBlock('note', { text: 'Aside' })], [{ role: 'assistant', content: [{ type: 'output_text', text: 'Aside' }] }], []],
-    ['nothing at all', [], [{ role: 'user', content: [{ type: 'input_text', text: 'Continue.' }] }], [['missing-user-message', 0]]],
+    [
+      'a block of another kind that has text',
+      [otherBlock('note', { text: 'Aside' })],
+      [{ role: 'assistant', content: [{ type: 'output_text', text: 'Aside' }] }],
+      [],
+    ],
+    [
+      'nothing at all',
+      [],
+      [{ role: 'user', content: [{ type: 'input_text', text: 'Continue.' }] }],
+      [['missing-user-message', 0]],
+    ],
     [
       'a screen that nobody looked at',
-      [hi, otherBlock('provider_item', { provider: 'openai-responses', item: { id: 'cu_1', type: 'computer_call', call_id: 'c' } })],
+      [
+        hi,
+        otherBlock('provider_item', {
+          provider: 'openai-responses',
+          item: { id: 'cu_1', type: 'computer_call', call_id: 'c' },
+        }),
+      ],
       [hiItem],
       [['orphan-tool-call', 1]],
     ],
@@ -368,15 +756,35 @@ describe('repairs', () => {
   })
 
   test('an id that is too long is told apart from others that begin like it', () => {
-    const ids = input([toolCall(`${long}1`, 'f', {}), toolCall(`${long}2`, 'f', {}), toolResult(`${long}1`, 1), toolResult(`${long}2`, 2)]).map((entry) => entry['call_id'])
+    const ids = input([
+      toolCall(`${long}1`, 'f', {}),
+      toolCall(`${long}2`, 'f', {}),
+      toolResult(`${long}1`, 1),
+      toolResult(`${long}2`, 2),
+    ]).map((entry) => entry['call_id'])
     expect(ids[0]).not.toBe(ids[1])
     expect(ids.slice(2)).toEqual(ids.slice(0, 2))
   })
 
   test.each<[string, readonly JsonObject[], (block: Block) => Block, JsonObject]>([
-    ['text', [item.message('Done.', { phase: 'final_answer' })], () => assistantText('DONE.'), { role: 'assistant', content: [{ type: 'output_text', text: 'DONE.' }], phase: 'final_answer' }],
-    ['a call', [item.call('call_a', 'f', '{"a":1}')], () => toolCall('call_a', 'f', { a: 2 }), { ...sent, arguments: '{"a":2}' }],
-    ['a custom call', [item.custom('call_a', 'f', 'x')], () => toolCall('call_a', 'f', 'y'), { type: 'custom_tool_call', call_id: 'call_a', name: 'f', input: 'y' }],
+    [
+      'text',
+      [item.message('Done.', { phase: 'final_answer' })],
+      () => assistantText('DONE.'),
+      { role: 'assistant', content: [{ type: 'output_text', text: 'DONE.' }], phase: 'final_answer' },
+    ],
+    [
+      'a call',
+      [item.call('call_a', 'f', '{"a":1}')],
+      () => toolCall('call_a', 'f', { a: 2 }),
+      { ...sent, arguments: '{"a":2}' },
+    ],
+    [
+      'a custom call',
+      [item.custom('call_a', 'f', 'x')],
+      () => toolCall('call_a', 'f', 'y'),
+      { type: 'custom_tool_call', call_id: 'call_a', name: 'f', input: 'y' },
+    ],
   ])('%s that was changed says what it says now', async (_name, items, change, expected) => {
     const [block] = await said(...items)
     const changed = { ...change(block!), metadata: block!.metadata } as Block // as a middleware changes a block
@@ -420,21 +828,46 @@ describe('any turn', () => {
     const real: readonly Block[] = [
       systemText('Be brief.'),
       hi,
-      ...(await saidIn('resp_a', item.reasoning('rs_1', ['Plan']), item.call('call_a', 'f', '{"a":1}'), item.call('call_b', 'f', '{"b'))),
+      ...(await saidIn(
+        'resp_a',
+        item.reasoning('rs_1', ['Plan']),
+        item.call('call_a', 'f', '{"a":1}'),
+        item.call('call_b', 'f', '{"b'),
+      )),
       toolResult('call_a', 'A'),
       toolResult('call_b', 'B'),
-      ...(await saidIn('resp_b', item.reasoning('rs_2', [], ''), search, item.reasoning('rs_3', []), item.custom('call_a', 'sql', 'x'))),
+      ...(await saidIn(
+        'resp_b',
+        item.reasoning('rs_2', [], ''),
+        search,
+        item.reasoning('rs_3', []),
+        item.custom('call_a', 'sql', 'x'),
+      )),
       toolError('call_a', 'broke'),
-      ...(await saidIn('resp_c', item.reasoning('rs_4', []), item.reasoning('rs_5', []), shell, item.message('Done.', { phase: 'final_answer' }))),
-      otherBlock('provider_item', { provider: 'openai-responses', item: { type: 'shell_call_output', call_id: 'call_s', output: [] } }),
+      ...(await saidIn(
+        'resp_c',
+        item.reasoning('rs_4', []),
+        item.reasoning('rs_5', []),
+        shell,
+        item.message('Done.', { phase: 'final_answer' }),
+      )),
+      otherBlock('provider_item', {
+        provider: 'openai-responses',
+        item: { type: 'shell_call_output', call_id: 'call_s', output: [] },
+      }),
       partialKey.set(reasoning({ text: 'Hm' }), true),
       partialKey.set(assistantText('Ha'), true),
       userText('More'),
     ]
-    const edited = (block: Block): Block => ('text' in block.payload ? ({ ...block, payload: { ...block.payload, text: 'Edited' } } as Block) : block) // any kind with text
+    const edited = (block: Block): Block =>
+      'text' in block.payload ? ({ ...block, payload: { ...block.payload, text: 'Edited' } } as Block) : block // any kind with text
     const pick = fc.record({ at: fc.nat(real.length - 1), edit: fc.boolean() })
-    const mixed = fc.array(fc.oneof({ weight: 6, arbitrary: pick }, { weight: 1, arbitrary: some.block }), { maxLength: 14 })
-    const cut = fc.tuple(fc.nat(real.length), fc.nat(real.length)).map(([from, to]) => real.slice(Math.min(from, to), Math.max(from, to)))
+    const mixed = fc.array(fc.oneof({ weight: 6, arbitrary: pick }, { weight: 1, arbitrary: some.block }), {
+      maxLength: 14,
+    })
+    const cut = fc
+      .tuple(fc.nat(real.length), fc.nat(real.length))
+      .map(([from, to]) => real.slice(Math.min(from, to), Math.max(from, to)))
     const blocks = fc.oneof(
       cut,
       mixed.map((picks) =>
@@ -459,7 +892,11 @@ describe('any turn', () => {
     let blocks: readonly Block[] = [hi]
     let before = '['
     for (const [index, items] of replies.entries()) {
-      blocks = [...blocks, ...(await saidIn(`resp_${index}`, ...items)), index === 0 ? toolResult('call_a', 'A') : userText('More')]
+      blocks = [
+        ...blocks,
+        ...(await saidIn(`resp_${index}`, ...items)),
+        index === 0 ? toolResult('call_a', 'A') : userText('More'),
+      ]
       const now = JSON.stringify(input(blocks))
       expect(now.startsWith(before)).toBe(true)
       before = now.slice(0, -1)

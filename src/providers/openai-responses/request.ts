@@ -42,7 +42,9 @@ function reasoning({ inference, isReasoningModel }: CallSettings): JsonObject {
   const { reasoning_effort: effort, reasoning_summary: summary } = inference
   const isConfigured = effort !== undefined || summary !== undefined
   return {
-    ...(isConfigured && { reasoning: { ...(effort !== undefined && { effort }), ...(summary !== undefined && { summary }) } }),
+    ...(isConfigured && {
+      reasoning: { ...(effort !== undefined && { effort }), ...(summary !== undefined && { summary }) },
+    }),
     ...((isConfigured || isReasoningModel) && { include: ['reasoning.encrypted_content'] }),
   }
 }
@@ -50,7 +52,9 @@ function reasoning({ inference, isReasoningModel }: CallSettings): JsonObject {
 function textFormat({ structuredOutput }: CallSettings): JsonObject {
   if (structuredOutput === undefined) return {}
   const { name, description, schema, strict } = structuredOutput
-  return { text: { format: { type: 'json_schema', name, ...(description !== undefined && { description }), schema, strict } } }
+  return {
+    text: { format: { type: 'json_schema', name, ...(description !== undefined && { description }), schema, strict } },
+  }
 }
 
 function toolFields(turn: Turn, { toolConfig }: CallSettings, tools: readonly ToolSpec[]): JsonObject {
@@ -67,7 +71,13 @@ function toolFields(turn: Turn, { toolConfig }: CallSettings, tools: readonly To
 
 // Left out, `strict` is true here, and a schema with an optional property is refused.
 function toTool(spec: ToolSpec): JsonObject {
-  return { type: 'function', name: spec.name, description: spec.description, parameters: toolParameters(spec), strict: false }
+  return {
+    type: 'function',
+    name: spec.name,
+    description: spec.description,
+    parameters: toolParameters(spec),
+    strict: false,
+  }
 }
 
 /** Settings that are not sent, each with the reason. */

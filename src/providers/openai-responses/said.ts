@@ -1,5 +1,12 @@
 import { isJsonObject, type JsonObject } from '../../json.ts'
-import { toolArguments, type Block, type OtherBlock, type ReasoningBlock, type TextBlock, type ToolCallBlock } from '../../turns/block.ts'
+import {
+  toolArguments,
+  type Block,
+  type OtherBlock,
+  type ReasoningBlock,
+  type TextBlock,
+  type ToolCallBlock,
+} from '../../turns/block.ts'
 import { blockResultKey, partialKey, responseIdKey, sidecarKey } from '../../turns/keys.ts'
 import { list, object, text } from '../wire.ts'
 import type { Note } from './content.ts'
@@ -43,7 +50,13 @@ export function assistantDraft(block: TextBlock, said: Said): readonly Draft[] {
   const id = own === undefined ? idOf(block.payload.item_id, 'msg') : {}
   const item =
     'id' in id
-      ? { ...id, type: 'message', status: 'completed', content: [{ type: 'output_text', annotations: [], text: words }], role: 'assistant' }
+      ? {
+          ...id,
+          type: 'message',
+          status: 'completed',
+          content: [{ type: 'output_text', annotations: [], text: words }],
+          role: 'assistant',
+        }
       : { role: 'assistant', content: [{ type: 'output_text', text: words }], ...(phase !== undefined && { phase }) }
   return [{ ...place, role: 'output', item, isPartial: isCut(block) }]
 }
@@ -62,12 +75,17 @@ export function reasoningDrafts(block: ReasoningBlock, said: Said): readonly Dra
   const { payload } = block
   const own = ownItem(block)
   if (own === undefined && isForeign(block)) return refuse('foreign-reasoning', 'reasoning of another provider')
-  if (own !== undefined && !saysTheSameReasoning(own.item, block)) return refuse('edited-block', 'reasoning was changed after the model sealed it')
+  if (own !== undefined && !saysTheSameReasoning(own.item, block))
+    return refuse('edited-block', 'reasoning was changed after the model sealed it')
   const item = own === undefined ? legacyReasoning(payload) : replayable(own.item, said.store)
   const isSealed = item !== undefined && (text(item, 'encrypted_content') ?? '') !== ''
   const isKept = said.store && item !== undefined && item['id'] !== undefined
-  if (item === undefined || !(isSealed || isKept)) return refuse('unsealed-reasoning', 'reasoning that the provider did not seal')
-  return [...(own === undefined ? [] : bareDrafts(own, said, place)), { ...place, item: { ...item, summary: list(item, 'summary') } }]
+  if (item === undefined || !(isSealed || isKept))
+    return refuse('unsealed-reasoning', 'reasoning that the provider did not seal')
+  return [
+    ...(own === undefined ? [] : bareDrafts(own, said, place)),
+    { ...place, item: { ...item, summary: list(item, 'summary') } },
+  ]
 }
 
 function saysTheSameReasoning(item: JsonObject, { payload }: ReasoningBlock): boolean {
@@ -89,11 +107,20 @@ function isForeign(block: ReasoningBlock): boolean {
 function legacyReasoning(payload: ReasoningBlock['payload']): JsonObject {
   const summary = (payload.summary ?? []).filter((part) => isJsonObject(part) && typeof part['text'] === 'string')
   const seal = payload.encrypted_content
-  return { ...idOf(payload.item_id, 'rs'), type: 'reasoning', ...(seal !== undefined && { encrypted_content: seal }), summary }
+  return {
+    ...idOf(payload.item_id, 'rs'),
+    type: 'reasoning',
+    ...(seal !== undefined && { encrypted_content: seal }),
+    summary,
+  }
 }
 
 /** The item of a call of one of our tools, and what stood before it. `callId` is the id that its result names. */
-export function callItem(block: ToolCallBlock, callId: string, said: Said): { readonly item: JsonObject; readonly before: readonly Draft[] } {
+export function callItem(
+  block: ToolCallBlock,
+  callId: string,
+  said: Said,
+): { readonly item: JsonObject; readonly before: readonly Draft[] } {
   const { name, args } = block.payload
   const own = ownItem(block)
   const isCustom = own?.item['type'] === 'custom_tool_call' && typeof args === 'string'
@@ -102,7 +129,14 @@ export function callItem(block: ToolCallBlock, callId: string, said: Said): { re
   const sentName = says ? name : toolName(name, said.note)
   const before = own === undefined || !says ? [] : bareDrafts(own, said, placeOf(block, said))
   const known = own !== undefined && says ? replayable(own.item, said.store) : undefined
-  if (isCustom) return { item: known === undefined ? { type: 'custom_tool_call', call_id: callId, name: sentName, input: args } : { ...known, call_id: callId }, before }
+  if (isCustom)
+    return {
+      item:
+        known === undefined
+          ? { type: 'custom_tool_call', call_id: callId, name: sentName, input: args }
+          : { ...known, call_id: callId },
+      before,
+    }
   const written = known === undefined ? writtenArguments(block) : toolInput(known)
   const isObject = toolArguments(block) !== undefined
   if (!isObject) said.note('invalid-arguments', 'the arguments are no JSON object; {} is sent')
@@ -126,7 +160,13 @@ function toolName(name: string, note: Note): string {
 }
 
 /** Items that have blocks of their own: one of these was not kept by the decoder. */
-const notItems: ReadonlySet<string> = new Set(['reasoning', 'function_call', 'function_call_output', 'custom_tool_call', 'custom_tool_call_output'])
+const notItems: ReadonlySet<string> = new Set([
+  'reasoning',
+  'function_call',
+  'function_call_output',
+  'custom_tool_call',
+  'custom_tool_call_output',
+])
 
 /** An item that the provider gave and wants back, or a block of another kind that has text. */
 export function otherDrafts(block: OtherBlock, said: Said): readonly Draft[] {
@@ -164,7 +204,8 @@ function textOfOther(block: OtherBlock, said: Said, place: Place): readonly Draf
 /** Reasoning of which only the id came: the server has the rest of it where it keeps items, and nobody where it does not. */
 function bareDrafts({ precededBy }: OwnItem, said: Said, place: Place): readonly Draft[] {
   if (precededBy.length === 0) return []
-  if (said.store) return precededBy.map((item) => ({ ...place, role: 'reasoning', item: replayable(item, true) ?? item }))
+  if (said.store)
+    return precededBy.map((item) => ({ ...place, role: 'reasoning', item: replayable(item, true) ?? item }))
   said.note('unsealed-reasoning', 'the reasoning before it was not sealed')
   return [{ ...place, role: 'reasoning' }]
 }

@@ -27,7 +27,11 @@ const progress: Readonly<Record<string, ServerEvent>> = {
     ...id,
     code: text(message, 'code') ?? '',
   }),
-  'response.mcp_call_arguments.delta': (message, id) => ({ type: 'mcp-args-delta', ...id, delta: text(message, 'delta') ?? '' }),
+  'response.mcp_call_arguments.delta': (message, id) => ({
+    type: 'mcp-args-delta',
+    ...id,
+    delta: text(message, 'delta') ?? '',
+  }),
   'response.mcp_call_arguments.done': (message, id) => ({
     type: 'mcp-args-done',
     ...id,
