@@ -103,7 +103,11 @@ async function findKey(
 ): Promise<FoundKey | undefined> {
   const variable = keyVariables[name]
   if (options.apiKeyFile !== undefined)
-    return readKey(await readText(options.apiKeyFile, io), `the file ${options.apiKeyFile}`)
+    // A name that no file has is not printed: it may be the key itself, given by mistake.
+    return readKey(
+      await readText(options.apiKeyFile, io, 'the file that --api-key-file names'),
+      `the file ${options.apiKeyFile}`,
+    )
   const value = io.env[variable] ?? ''
   if (value.trim() !== '') return readKey(value, variable)
   if (options.baseUrl !== undefined) return undefined

@@ -12,12 +12,12 @@ const problems: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
 }
 
-/** The text of a file, or of standard input for `-`. Throws FILE_ACCESS. */
-export async function readText(path: string, { stdin }: Io): Promise<string> {
+/** The text of a file, or of standard input for `-`; errors call it `name`. Throws FILE_ACCESS. */
+export async function readText(path: string, { stdin }: Io, name = nameOf(path)): Promise<string> {
   try {
     return withoutMark(path === '-' ? await text(stdin) : await readFile(path, 'utf8'))
   } catch (error) {
-    throw noAccess(path, 'read', error)
+    throw noAccess(name, 'read', error)
   }
 }
 
@@ -26,7 +26,7 @@ export async function writeText(path: string, content: string): Promise<void> {
   try {
     await writeFile(path, content)
   } catch (error) {
-    throw noAccess(path, 'written', error)
+    throw noAccess(nameOf(path), 'written', error)
   }
 }
 
@@ -44,9 +44,9 @@ export async function readTurn(path: string, io: Io, note: (sentence: string) =>
   }
 }
 
-function noAccess(path: string, verb: string, error: unknown): GeppettoError {
+function noAccess(name: string, verb: string, error: unknown): GeppettoError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return new GeppettoError('FILE_ACCESS', `${nameOf(path)} cannot be ${verb}: ${problems[code] ?? messageOf(error)}.`, {
+  return new GeppettoError('FILE_ACCESS', `${name} cannot be ${verb}: ${problems[code] ?? messageOf(error)}.`, {
     cause: error,
   })
 }
