@@ -8,7 +8,9 @@ import { text } from '../wire.ts'
 import { wellFormed } from '../well-formed.ts'
 import { inputText, outputContent, userContent, type Note } from './content.ts'
 import { withAnswersPaired, withIdsOnce, withReasoningPaired, type Draft } from './draft.ts'
-import { assistantDraft, callItem, isCut, otherDrafts, reasoningDrafts, responseOf, type Said } from './said.ts'
+import { isCut, responseOf, type Said } from './own-item.ts'
+import { assistantDraft, otherDrafts, reasoningDrafts } from './said.ts'
+import { sentCall } from './sent-call.ts'
 
 /** The input items of a request, and what was changed so that the API accepts them. */
 export interface Input {
@@ -98,7 +100,7 @@ class Drafts {
 
   #call(index: number, block: ToolCallBlock): void {
     const callId = this.#callId(block.payload.id, index)
-    const { item, before } = callItem(block, callId, { index, store: this.#store, note: this.#noteAt(index) })
+    const { item, before } = sentCall(block, callId, { index, store: this.#store, note: this.#noteAt(index) })
     const response = responseOf(block)
     const place = { block: index, ...(response !== undefined && { response }) }
     this.#settle(response, true)
