@@ -68,7 +68,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   /** As the signal says, but a field is read for every event at no cost. */
   #isCancelled = false
   #cancelReason = ''
-  #rejectStep: ((error: Error) => void) | undefined
+  readonly #cancelled: Promise<never>
 
   constructor(engine: Engine, input: Turn, options: RunOptions) {
     this.id = options.ids.inferenceId
@@ -79,6 +79,11 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#turn = this.input
     this.#sinks = new SinkGroup(options.sinks ?? [], (message) => this.#watcherFailures.push(message))
     this.#stamper = new Stamper(options.ids, this.#clock, options.newId ?? newUuid, options.nextOrdinal ?? counter())
+    const { signal } = this.#abort
+    this.#cancelled = new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }) // set by cancel()
+    })
+    this.#cancelled.catch(() => {}) // it is heard where it is raced
     this.result = this.#run()
     this.result.catch(() => {}) // a caller that only reads the events must not crash on a failed run
   }
@@ -112,8 +117,6 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     const started = this.#clock.monotonic()
     const outer = this.#options.signal
     const abort = () => this.cancel(outer?.reason === undefined ? undefined : messageOf(outer.reason))
-    const { signal } = this.#abort
-    signal.addEventListener('abort', () => this.#rejectStep?.(signal.reason as Error), { once: true }) // set by cancel()
     await Promise.resolve() // the caller has the handle before the first event
     if (outer?.aborted === true) abort()
     outer?.addEventListener('abort', abort, { once: true })
@@ -140,12 +143,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     context.signal.throwIfAborted()
     const events = this.#engine(this.#turn, context)[Symbol.asyncIterator]()
     try {
-      while (!this.#isCancelled) {
-        const step = await this.#unlessAborted(events.next())
-        if (step.done === true) return
-        this.#emit(step.value)
-      }
-      context.signal.throwIfAborted()
+      await this.#unlessCancelled(this.#pump(events))
     } catch (error) {
       // Not awaited: an engine that ignores the signal must not hold the session.
       void events.return?.().catch(() => {})
@@ -153,13 +151,19 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     }
   }
 
-  // One fresh promise a step: racing one long-lived abort promise would leak a callback for every event.
-  #unlessAborted<T>(step: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      step.then(resolve, reject)
-      if (this.#isCancelled) reject(this.#abort.signal.reason as Error) // set by cancel()
-      else this.#rejectStep = reject
-    })
+  // What an engine yields after a cancel is no part of the run any more.
+  async #pump(events: AsyncIterator<EngineEvent>): Promise<void> {
+    while (!this.#isCancelled) {
+      const step = await events.next()
+      if (this.#isCancelled || step.done === true) break
+      this.#emit(step.value)
+    }
+    this.#abort.signal.throwIfAborted()
+  }
+
+  // Raced once for the whole run: racing a promise that lives on for every event would leak a callback each time.
+  #unlessCancelled<T>(work: Promise<T>): Promise<T> {
+    return Promise.race([work, this.#cancelled])
   }
 
   #emit(event: EngineEvent): void {
@@ -230,7 +234,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     const terminal = () => ({ type: 'inference-finished' as const, result: this.#ledger.finished(durationMs) })
     try {
       // A cancel ends the wait for a store that hangs; the inference is finished all the same.
-      await this.#unlessAborted(Promise.resolve(this.#options.persist?.(this.#preview(terminal().result))))
+      await this.#unlessCancelled(Promise.resolve(this.#options.persist?.(this.#preview(terminal().result))))
     } catch (error) {
       this.#emit({ type: 'persist-failed', error: errorInfo(error) })
     }
