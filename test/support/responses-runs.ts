@@ -8,7 +8,7 @@ import { toRequest } from '../../src/providers/openai-responses/request.ts'
 import { userText, type Block } from '../../src/turns/block.ts'
 import { inferenceResultKey, sidecarKey } from '../../src/turns/keys.ts'
 import { createTurn, type Turn } from '../../src/turns/turn.ts'
-import { replying, runToEnd, type Outcome } from './replies.ts'
+import { replying, runToEnd, sse, type Outcome } from './replies.ts'
 import { events, streamOf } from './responses-replies.ts'
 
 // What the tests of the Responses provider do again and again: hear a reply, and look at a request.
@@ -17,6 +17,16 @@ export const hi = userText('Hi')
 export const hiItem = { role: 'user', content: [{ type: 'input_text', text: 'Hi' }] }
 /** Settings under which the server keeps items. */
 export const stored = { openai: { store: true } }
+
+/** What comes of a stream of anything, in one piece. */
+export function hearOnce(messages: readonly JsonObject[]): Promise<Outcome> {
+  return hearBytes(
+    sse(
+      messages.map((message) => JSON.stringify(message)),
+      'chat',
+    ),
+  )
+}
 
 function hearBytes(body: string, chunkSize?: number): Promise<Outcome> {
   const { fetch } = replying([body, chunkSize === undefined ? {} : { chunkSize }])

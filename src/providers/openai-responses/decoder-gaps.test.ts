@@ -1,16 +1,24 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import * as some from '../../../test/support/arbitraries.ts'
 import { events, item, itemEvents } from '../../../test/support/responses-replies.ts'
 import {
   blocksOf,
   expectGapless,
   hear,
+  hearOnce,
+  hi,
   ofType,
   payloads,
   shown,
   without,
 } from '../../../test/support/responses-runs.ts'
-import type { JsonObject } from '../../json.ts'
-import { sidecarKey } from '../../turns/keys.ts'
+import { applyEvent } from '../../events/apply.ts'
+import { encodeEvent } from '../../events/codec.ts'
+import { isJsonObject, type JsonObject } from '../../json.ts'
+import { inferenceIdKey, sessionIdKey, sidecarKey } from '../../turns/keys.ts'
+import { createTurn } from '../../turns/turn.ts'
+import { ProviderError } from '../error.ts'
 
 describe('what is missing or comes twice', () => {
   const text = 'Grüßhahahaha, 世界 👋'
@@ -125,4 +133,59 @@ describe('what is missing or comes twice', () => {
     ])
     expect(payloads(heard).map(([kind]) => kind)).toEqual(['llm_text', 'tool_call'])
   })
+
+  test('an item of an earlier place that comes too late stands behind what is over already', async () => {
+    const items = [item.message('First'), item.call('call_b', 'b', '{}')]
+    const late = [...itemEvents(items[1]!, 1), ...itemEvents(items[0]!, 0)]
+    const heard = await hear([...events([]).slice(0, 1), ...late, ...events(items).slice(-1)])
+    expect(payloads(heard).map(([kind]) => kind)).toEqual(['tool_call', 'llm_text'])
+  })
+
+  test('an item that only the last event has is not taken for one of its kind that was told of', async () => {
+    const items = [item.message('First', { id: 'msg_1' }), item.message('Second', { id: 'msg_2' })]
+    const heard = await hear([...events([]).slice(0, 1), ...itemEvents(items[1]!, 1), ...events(items).slice(-1)])
+    expect(payloads(heard).map(([, payload]) => payload)).toMatchObject([{ text: 'Second' }, { text: 'First' }])
+  })
+
+  test('an item that has another id each time it is told of is one', async () => {
+    const drifting = full.map((event, index) => {
+      const whole = event['item']
+      return isJsonObject(whole) ? { ...event, item: { ...whole, id: `${String(whole['id'])}_${index}` } } : event
+    })
+    expect(payloads(await hear(drifting)).map(([kind]) => kind)).toEqual(['llm_text', 'tool_call'])
+  })
 })
+
+test('a stream of any events, with anything in their fields, ends as a turn or as an error with a code', async () => {
+  const search = { id: 'ws_1', type: 'web_search_call', status: 'completed', action: { type: 'search', query: 'q' } }
+  const real = events([
+    item.reasoning('rs_1', ['Plan', 'Ask']),
+    search,
+    item.custom('call_a', 'sql', 'SELECT 1'),
+    item.call('call_b', 'f', '{"a":1}'),
+    item.refusal('No.'),
+    item.message('Done.'),
+  ])
+  const strange = fc
+    .tuple(fc.constantFrom(...real), fc.constantFrom(...fieldsOf(real)), some.json)
+    .map(([event, field, value]) => {
+      return { ...event, [field]: value }
+    })
+  const stream = fc.array(fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...real) }, strange, some.jsonObject), {
+    maxLength: 40,
+  })
+  await fc.assert(
+    fc.asyncProperty(stream, async (messages) => {
+      const heard = await hearOnce([...messages, ...real.slice(-1)])
+      if (heard.error !== undefined) expect(heard.error).toBeInstanceOf(ProviderError)
+      const start = inferenceIdKey.set(sessionIdKey.set({ ...createTurn([hi]), id: 't' }, 's'), 'i')
+      expect(heard.events.reduce(applyEvent, start)).toEqual(heard.turn)
+      expect(() => heard.events.map(encodeEvent)).not.toThrow()
+    }),
+    { numRuns: 300 },
+  )
+})
+
+function fieldsOf(messages: readonly JsonObject[]): readonly string[] {
+  return [...new Set(messages.flatMap((message) => Object.keys(message)))]
+}

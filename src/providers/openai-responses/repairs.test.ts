@@ -148,7 +148,7 @@ describe('repairs', () => {
     [
       'a call',
       [item.call('call_a', 'f', '{"a":1}')],
-      () => toolCall('call_a', 'f', { a: 2 }),
+      (block) => ({ ...block, payload: { ...block.payload, args: { a: 2 } } }) as Block, // its id stays in the payload
       { ...sent, arguments: '{"a":2}' },
     ],
     [

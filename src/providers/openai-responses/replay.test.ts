@@ -124,6 +124,10 @@ describe('what a model said', () => {
     ['mcp_list_tools', [{ id: 'mcpl_1', type: 'mcp_list_tools', server_label: 's', tools: [] }]],
     ['mcp_call', [{ id: 'mcp_1', type: 'mcp_call', server_label: 's', name: 'n', arguments: '{}', output: 'ok' }]],
     [
+      'an approval that nobody gave yet',
+      [{ id: 'mcpr_1', type: 'mcp_approval_request', server_label: 's', name: 'n', arguments: '{}' }],
+    ],
+    [
       'an approval',
       [
         { id: 'mcpr_1', type: 'mcp_approval_request', server_label: 's', name: 'n', arguments: '{}' },
