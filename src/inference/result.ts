@@ -28,6 +28,7 @@ const refusals = new Set([
   'image_safety',
   'image_recitation',
   'image_prohibited_content',
+  'sensitive',
 ])
 const interruptions = new Set(['interrupted', 'cancelled', 'canceled'])
 const failures = new Set(['error', 'failed'])

@@ -1,349 +1,249 @@
 import { describe, expect, test } from 'vitest'
-import { replying, runToEnd, sse } from '../../../test/support/replies.ts'
-import type { EventOf } from '../../events/event.ts'
-import { userText } from '../../turns/block.ts'
-import { inferenceResultKey } from '../../turns/keys.ts'
-import { createTurn } from '../../turns/turn.ts'
-import { openai } from './protocol.ts'
+import { chunk, ends, hear, said, shown, stream } from '../../../test/support/chat-replies.ts'
+import type { JsonObject } from '../../json.ts'
+import { ChatDecoder } from './decoder.ts'
 
-const prompt = createTurn([userText('Hi')])
-const choice = (delta: object, finish: string | null = null) => ({
-  choices: [{ index: 0, delta, finish_reason: finish }],
-})
-const tool = (call: object) => choice({ tool_calls: [call] })
-const made = (name: string, args: string) => ({ function: { name, arguments: args } })
+const parts = (...content: readonly JsonObject[]) => chunk({ content })
+const thought = (text: string) => ({ type: 'thinking', thinking: [{ type: 'text', text }] })
 
-async function read(messages: readonly object[], ending: 'done' | 'eof' = 'done') {
-  const stream = sse(
-    messages.map((message) => JSON.stringify(message)),
-    'chat',
-  )
-  const body = ending === 'done' ? stream : stream.replace('data: [DONE]\n\n', '')
-  const outcome = (chunkSize?: number) =>
-    runToEnd(
-      openai({ model: 'gpt-4o', fetch: replying([body, chunkSize === undefined ? {} : { chunkSize }]).fetch }),
-      prompt,
-    )
-  const whole = await outcome()
-  for (const chunkSize of [1, 13]) expect(await outcome(chunkSize)).toEqual(whole)
-  const said = whole.turn.blocks.slice(1).map((block) => {
-    const payload = block.payload as Readonly<Record<string, unknown>> // for the table's sake
-    return block.kind === 'tool_call'
-      ? [block.kind, payload['id'], payload['name'], payload['args']]
-      : [block.kind, payload['text']]
-  })
-  return { ...whole, said, result: inferenceResultKey.get(whole.turn) }
-}
-
-describe('what vendors stream', () => {
-  test.each<[string, readonly object[], readonly unknown[]]>([
+describe('text and reasoning', () => {
+  test.each<[string, readonly JsonObject[], readonly (readonly unknown[])[]]>([
     [
-      'text',
+      'OpenAI',
       [
-        choice({ role: 'assistant', content: '' }),
-        choice({ content: 'Hel' }),
-        choice({ content: 'lo' }),
-        choice({}, 'stop'),
+        chunk({ role: 'assistant', content: '', refusal: null }),
+        chunk({ content: 'Hel' }),
+        chunk({ content: 'lo' }),
+        ends(),
       ],
-      [['llm_text', 'Hello']],
+      [['text', 'Hello']],
     ],
     [
-      'an empty first chunk (Azure)',
-      [{ choices: [] }, choice({ content: 'Hi' }), { choices: [{ index: 0, finish_reason: 'stop' }] }],
-      [['llm_text', 'Hi']],
-    ],
-    [
-      'reasoning_content (DeepSeek)',
+      'Azure: filters first, then no name, a delta that is missing',
       [
-        choice({ reasoning_content: 'Hm', content: null }),
-        choice({ reasoning_content: '.', content: '' }),
-        choice({ content: 'Yes' }, 'stop'),
+        { choices: [], id: '', model: '', prompt_filter_results: [{}] },
+        chunk({ content: 'Hi' }),
+        { choices: [{ index: 0, finish_reason: 'stop' }] },
+      ],
+      [['text', 'Hi']],
+    ],
+    [
+      'DeepSeek: reasoning_content beside null',
+      [
+        chunk({ content: null, reasoning_content: '' }),
+        chunk({ content: null, reasoning_content: 'Hm.' }),
+        chunk({ content: 'Yes', reasoning_content: null }),
+        ends(),
       ],
       [
         ['reasoning', 'Hm.'],
-        ['llm_text', 'Yes'],
+        ['text', 'Yes'],
       ],
     ],
     [
-      'reasoning (Together, Groq)',
-      [choice({ reasoning: 'Hm.' }), choice({ content: 'Yes' }, 'stop')],
+      'Together, Groq, Ollama, newer vLLM: reasoning',
       [
-        ['reasoning', 'Hm.'],
-        ['llm_text', 'Yes'],
-      ],
-    ],
-    [
-      'lists of parts (Mistral)',
-      [
-        choice({ content: [{ type: 'thinking', thinking: [{ type: 'text', text: 'Hm.' }] }] }),
-        choice(
-          {
-            content: [
-              { type: 'text', text: 'Yes' },
-              { type: 'reference', reference_ids: [1] },
-            ],
-          },
-          'stop',
-        ),
+        chunk({ content: '', reasoning: 'Hm' }),
+        chunk({ content: '', reasoning: '.' }),
+        chunk({ content: 'Yes' }),
+        ends(),
       ],
       [
         ['reasoning', 'Hm.'],
-        ['llm_text', 'Yes'],
+        ['text', 'Yes'],
       ],
     ],
     [
-      'a finish reason before the content (proxies)',
-      [choice({}, 'stop'), choice({ content: 'Late.' }), choice({}, 'stop')],
-      [['llm_text', 'Late.']],
-    ],
-    [
-      'a second choice',
-      [{ choices: [{ index: 1, delta: { content: 'No' } }] }, choice({ content: 'Yes' }, 'stop')],
-      [['llm_text', 'Yes']],
-    ],
-    [
-      'arguments in pieces',
+      'both names for one thought',
+      [chunk({ reasoning: 'Hm.', reasoning_content: 'Hm.' }), chunk({ content: 'Yes' }), ends()],
       [
-        tool({ index: 0, id: 'c1', ...made('f', '') }),
-        tool({ index: 0, function: { arguments: '{"a"' } }),
-        tool({ index: 0, function: { arguments: ':1}' } }),
-        choice({}, 'tool_calls'),
-      ],
-      [['tool_call', 'c1', 'f', { a: 1 }]],
-    ],
-    [
-      'parallel calls, in the order of their index',
-      [
-        tool({ index: 1, id: 'c2', ...made('g', '{}') }),
-        tool({ index: 0, id: 'c1', ...made('f', '{}') }),
-        choice({}, 'tool_calls'),
-      ],
-      [
-        ['tool_call', 'c1', 'f', {}],
-        ['tool_call', 'c2', 'g', {}],
+        ['reasoning', 'Hm.'],
+        ['text', 'Yes'],
       ],
     ],
     [
-      'calls without an index',
-      [tool({ id: 'c1', ...made('f', '{}') }), tool({ id: 'c2', ...made('g', '{}') }), choice({}, 'tool_calls')],
+      'the last thought and the first word in one delta',
+      [chunk({ reasoning: 'Hm.' }), chunk({ reasoning: '!', content: 'Yes' }), ends()],
       [
-        ['tool_call', 'c1', 'f', {}],
-        ['tool_call', 'c2', 'g', {}],
+        ['reasoning', 'Hm.!'],
+        ['text', 'Yes'],
       ],
     ],
     [
-      'an index that is always 0 (Ollama)',
+      'thoughts between words',
+      [chunk({ reasoning: 'A' }), chunk({ content: 'B' }), chunk({ reasoning: 'C' }), chunk({ content: 'D' }), ends()],
       [
-        tool({ index: 0, id: 'c1', ...made('f', '{"a":1}') }),
-        tool({ index: 0, id: 'c2', ...made('g', '{"b":2}') }),
-        choice({}, 'tool_calls'),
+        ['reasoning', 'A'],
+        ['text', 'B'],
+        ['reasoning', 'C'],
+        ['text', 'D'],
+      ],
+    ],
+    [
+      'Mistral: parts',
+      [
+        chunk({ role: 'assistant', content: '' }),
+        parts(thought('Hm')),
+        parts(thought('.')),
+        parts({ type: 'text', text: 'Yes' }),
+        chunk({ content: '!' }),
+        ends(),
       ],
       [
-        ['tool_call', 'c1', 'f', { a: 1 }],
-        ['tool_call', 'c2', 'g', { b: 2 }],
+        ['reasoning', 'Hm.'],
+        ['text', 'Yes!'],
       ],
     ],
     [
-      'an id and a name in each delta',
+      'a thought of several texts',
       [
-        tool({ index: 0, id: 'c1', ...made('f', '{"a"') }),
-        tool({ index: 0, id: 'c1', ...made('f', ':1}') }),
-        choice({}, 'tool_calls'),
-      ],
-      [['tool_call', 'c1', 'f', { a: 1 }]],
-    ],
-    [
-      'one id for two calls (DeepSeek, GLM)',
-      [
-        tool({ index: 0, id: 'c', ...made('f', '{}') }),
-        tool({ index: 1, id: 'c', ...made('g', '{}') }),
-        choice({}, 'tool_calls'),
+        parts({
+          type: 'thinking',
+          thinking: [
+            { type: 'text', text: 'H' },
+            { type: 'text', text: 'm.' },
+          ],
+        }),
+        chunk({ content: 'Yes' }),
+        ends(),
       ],
       [
-        ['tool_call', 'c', 'f', {}],
-        ['tool_call', 'c-2', 'g', {}],
+        ['reasoning', 'Hm.'],
+        ['text', 'Yes'],
       ],
     ],
     [
-      'no ids at all',
+      'a thought that is one text',
+      [parts({ type: 'thinking', thinking: 'Hm.' }, { type: 'text', text: 'Yes' }), ends()],
       [
-        { id: 'r', ...tool({ index: 0, ...made('f', '{}') }) },
-        tool({ index: 1, ...made('g', '{}') }),
-        choice({}, 'tool_calls'),
+        ['reasoning', 'Hm.'],
+        ['text', 'Yes'],
+      ],
+    ],
+    [
+      'OpenRouter: details alone',
+      [
+        chunk({ reasoning_details: [{ type: 'reasoning.summary', summary: 'Hm.', index: 0 }] }),
+        chunk({ content: 'Yes' }),
+        ends(),
       ],
       [
-        ['tool_call', 'call_r_0', 'f', {}],
-        ['tool_call', 'call_r_1', 'g', {}],
+        ['reasoning', 'Hm.'],
+        ['text', 'Yes'],
       ],
     ],
     [
-      'arguments as an object',
-      [tool({ index: 0, id: 'c1', function: { name: 'f', arguments: { a: 1 } } }), choice({}, 'tool_calls')],
-      [['tool_call', 'c1', 'f', { a: 1 }]],
+      'tags in the text stay text',
+      [chunk({ content: '<think>Hm.' }), chunk({ content: '</think>Yes' }), ends()],
+      [['text', '<think>Hm.</think>Yes']],
     ],
     [
-      'no arguments',
-      [tool({ index: 0, id: 'c1', ...made('f', '') }), choice({}, 'tool_calls')],
-      [['tool_call', 'c1', 'f', {}]],
+      'a refusal',
+      [chunk({ role: 'assistant', content: null, refusal: 'I can' }), chunk({ refusal: 'not.' }), ends()],
+      [['text', 'I cannot.']],
     ],
     [
-      'the legacy function_call',
-      [
-        choice({ function_call: { name: 'f', arguments: '{"a"' } }),
-        choice({ function_call: { arguments: ':1}' } }),
-        choice({}, 'function_call'),
-      ],
-      [['tool_call', 'call_0', 'f', { a: 1 }]],
+      'the words of spoken audio',
+      [chunk({ audio: { id: 'a1', transcript: 'Hel' } }), chunk({ audio: { transcript: 'lo' } }), ends()],
+      [['text', 'Hello']],
     ],
     [
-      'arguments that were cut, as they are',
-      [tool({ index: 0, id: 'c1', ...made('f', '{"city":"Pa') }), choice({}, 'length')],
-      [['tool_call', 'c1', 'f', '{"city":"Pa']],
+      'a whole message in one chunk',
+      [{ id: 'x', choices: [{ index: 0, message: { role: 'assistant', content: 'Hi' }, finish_reason: 'stop' }] }],
+      [['text', 'Hi']],
     ],
     [
-      'a name from the prototype',
-      [tool({ index: 0, id: 'c1', ...made('f', '{"__proto__":{"a":1}}') }), choice({}, 'tool_calls')],
-      [['tool_call', 'c1', 'f', JSON.parse('{"__proto__":{"a":1}}')]],
-    ],
-  ])('%s', async (_name, messages, blocks) => {
-    const { said, error } = await read(messages)
-    expect(error).toBeUndefined()
-    expect(said).toEqual(blocks)
-  })
-})
-
-describe('how it ends', () => {
-  test.each<[string, readonly object[], 'done' | 'eof', string]>([
-    ['stop', [choice({ content: 'x' }, 'stop')], 'done', 'completed'],
-    ['stop without [DONE]', [choice({ content: 'x' }, 'stop')], 'eof', 'completed'],
-    ['[DONE] without a reason', [choice({ content: 'x' })], 'done', 'unknown'],
-    ['a limit', [choice({ content: 'x' }, 'length')], 'done', 'max_tokens'],
-    ['a filter, midway', [choice({ content: 'x' }), choice({}, 'content_filter')], 'done', 'refusal'],
-    ['a refusal in words', [choice({ refusal: 'I cannot help with that.' }), choice({}, 'stop')], 'done', 'refusal'],
-    [
-      'calls',
-      [tool({ index: 0, id: 'c', ...made('f', '{}') }), choice({}, 'tool_calls')],
-      'done',
-      'tool_calls_pending',
+      'a whole message after its deltas',
+      [chunk({ content: 'Hi' }), { choices: [{ index: 0, message: { content: 'Hi' }, finish_reason: 'stop' }] }],
+      [['text', 'Hi']],
     ],
     [
-      'calls that say stop',
-      [tool({ index: 0, id: 'c', ...made('f', '{}') }), choice({}, 'stop')],
-      'done',
-      'tool_calls_pending',
-    ],
-    ['reasoning alone', [choice({ reasoning_content: 'Hm.' }), choice({}, 'stop')], 'done', 'incomplete'],
-  ])('%s', async (_name, messages, ending, finish) => {
-    const { result, error } = await read(messages, ending)
-    expect(error).toBeUndefined()
-    expect(result?.finish_class).toBe(finish)
-  })
-
-  test.each<[string, readonly object[], 'done' | 'eof', string]>([
-    ['a cut', [choice({ content: 'x' })], 'eof', 'PROVIDER_STREAM_TRUNCATED'],
-    ['a cut in the arguments', [tool({ index: 0, id: 'c', ...made('f', '{"a"') })], 'eof', 'PROVIDER_STREAM_TRUNCATED'],
-    [
-      'an error with 200',
-      [choice({ content: 'x' }), { error: { message: 'Busy', code: 'server_is_overloaded' } }],
-      'done',
-      'PROVIDER_OVERLOADED',
-    ],
-    ['an error without a code', [{ error: { message: 'Bad', code: 400 } }], 'done', 'PROVIDER_STREAM_ERROR'],
-    ['not a word', [choice({ content: '' }, 'stop')], 'done', 'PROVIDER_EMPTY_RESPONSE'],
-  ])('%s fails, and asks for no tool', async (_name, messages, ending, code) => {
-    const { error, said } = await read(messages, ending)
-    expect(error).toMatchObject({ code })
-    expect(said.flat()).not.toContain('tool_call')
-  })
-})
-
-describe('usage', () => {
-  const last = choice({ content: 'x' }, 'stop')
-  test.each<[string, readonly object[], object]>([
-    [
-      'behind the answer (OpenAI)',
-      [
-        last,
-        {
-          choices: [],
-          usage: {
-            prompt_tokens: 10,
-            completion_tokens: 5,
-            total_tokens: 15,
-            prompt_tokens_details: { cached_tokens: 4 },
-            completion_tokens_details: { reasoning_tokens: 3 },
-          },
-        },
-      ],
-      { input_tokens: 10, output_tokens: 5, cached_tokens: 4, cache_read_input_tokens: 4, reasoning_tokens: 3 },
-    ],
-    [
-      'beside the answer, with reasoning outside of it (xAI)',
-      [
-        {
-          ...last,
-          usage: {
-            prompt_tokens: 291,
-            completion_tokens: 26,
-            total_tokens: 513,
-            completion_tokens_details: { reasoning_tokens: 196 },
-          },
-        },
-      ],
-      { input_tokens: 291, output_tokens: 222, reasoning_tokens: 196 },
-    ],
-    [
-      'under x_groq',
-      [{ ...last, x_groq: { usage: { prompt_tokens: 1, completion_tokens: 2 } } }],
-      { input_tokens: 1, output_tokens: 2 },
-    ],
-    [
-      'in the choice (Moonshot)',
+      'choices that were not asked for',
       [
         {
           choices: [
-            {
-              index: 0,
-              delta: { content: 'x' },
-              finish_reason: 'stop',
-              usage: { prompt_tokens: 7, completion_tokens: 1, cached_tokens: 5 },
-            },
+            { index: 1, delta: { content: 'No' } },
+            { index: 0, delta: { content: 'Yes' } },
           ],
         },
+        { choices: [{ index: 1, delta: {}, finish_reason: 'length' }] },
+        ends(),
       ],
-      { input_tokens: 7, output_tokens: 1, cached_tokens: 5, cache_read_input_tokens: 5 },
+      [['text', 'Yes']],
     ],
+    ['a choice without an index', [{ choices: [{ delta: { content: 'Hi' } }] }, ends()], [['text', 'Hi']]],
     [
-      'by another name (DeepSeek)',
-      [{ ...last, usage: { prompt_tokens: 9, completion_tokens: 1, prompt_cache_hit_tokens: 8 } }],
-      { input_tokens: 9, output_tokens: 1, cached_tokens: 8, cache_read_input_tokens: 8 },
-    ],
-    [
-      'counting on in every chunk',
+      'fields of other types',
       [
-        { ...choice({ content: 'x' }), usage: { prompt_tokens: 3, completion_tokens: 1 } },
-        { ...choice({ content: 'y' }, 'stop'), usage: { prompt_tokens: 3, completion_tokens: 2 } },
+        chunk({ content: 5, reasoning: {}, tool_calls: 'x', refusal: [], audio: 'a', annotations: {} }),
+        chunk({
+          content: [null, { type: 'thinking', thinking: [null, { type: 'text' }] }],
+          reasoning_details: [null, 3],
+        }),
+        chunk({ tool_calls: [null], images: [3], annotations: [null], executed_tools: ['x'], audio: { data: 5 } }),
+        { choices: 'none', citations: [3], search_results: [null, {}] },
+        { choices: [null, 3] },
+        chunk({ content: 'Hi' }),
+        ends(),
       ],
-      { input_tokens: 3, output_tokens: 2 },
+      [['text', 'Hi']],
     ],
-  ])('%s', async (_name, messages, usage) => {
-    expect((await read(messages)).result?.usage).toEqual(usage)
+    [
+      'text beyond ASCII',
+      [chunk({ content: 'Grüße, 世' }), chunk({ content: '界 👋' }), ends()],
+      [['text', 'Grüße, 世界 👋']],
+    ],
+  ])('%s', async (_name, chunks, blocks) => {
+    const heard = await hear(stream(chunks))
+    expect(heard.error).toBeUndefined()
+    expect(said(heard)).toEqual(blocks)
+    const written = (kind: string) =>
+      blocks
+        .filter(([each]) => each === kind)
+        .map(([, words]) => words)
+        .join('')
+    expect(shown(heard, 'text-delta')).toBe(written('text'))
+    expect(shown(heard, 'reasoning-delta')).toBe(written('reasoning'))
   })
 
-  test('of a call that was cut is kept', async () => {
-    const { result } = await read(
-      [{ ...choice({ content: 'x' }), usage: { prompt_tokens: 3, completion_tokens: 1 } }],
-      'eof',
+  test('are told segment by segment', async () => {
+    const { events } = await hear(
+      stream([chunk({ reasoning_content: 'Hm.' }), chunk({ content: 'Hel' }), chunk({ content: 'lo' }), ends()]),
     )
-    expect(result).toMatchObject({ finish_class: 'error', usage: { input_tokens: 3, output_tokens: 1 } })
+    expect(events.map((event) => ('segmentId' in event ? `${event.type} ${event.segmentId}` : event.type))).toEqual([
+      'inference-started',
+      'provider-call-started',
+      expect.stringMatching(/^reasoning-segment-started .*reasoning-0$/),
+      expect.stringMatching(/^reasoning-delta .*reasoning-0$/),
+      'provider-call-metadata-updated',
+      expect.stringMatching(/^reasoning-segment-finished .*reasoning-0$/),
+      expect.stringMatching(/^text-segment-started .*text-1$/),
+      expect.stringMatching(/^text-delta .*text-1$/),
+      expect.stringMatching(/^text-delta .*text-1$/),
+      'provider-call-metadata-updated',
+      expect.stringMatching(/^text-segment-finished .*text-1$/),
+      'provider-call-finished',
+      'inference-finished',
+    ])
   })
 })
 
-test('a link in the answer is a citation', async () => {
-  const annotations = [
-    { type: 'url_citation', url_citation: { url: 'https://a.example/', title: 'A', start_index: 0, end_index: 4 } },
-  ]
-  const { events } = await read([choice({ content: 'See A', annotations }, 'stop')])
-  const cited = events.filter((event): event is EventOf<'citation'> => event.type === 'citation')
-  expect(cited).toMatchObject([{ url: 'https://a.example/', title: 'A', startIndex: 0, endIndex: 4 }])
+test('the model is at work while something comes, whether or not it makes an event', () => {
+  const decoder = new ChatDecoder()
+  const isAtWork = (delta: JsonObject) => decoder.push(chunk(delta), () => {})
+  for (const delta of [
+    { content: 'x' },
+    { audio: { data: 'AAA=' } },
+    { reasoning_details: [{ type: 'reasoning.encrypted', data: 'x' }] },
+  ]) {
+    expect(isAtWork(delta)).toBe(true)
+  }
+  for (const delta of [
+    {},
+    { role: 'assistant' },
+    { role: 'assistant', content: '' },
+    { content: null, tool_calls: [] },
+  ]) {
+    expect(isAtWork(delta)).toBe(false)
+  }
 })

@@ -1,214 +1,210 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import type { ProjectionRepair } from '../../events/event.ts'
-import { isJsonObject, type JsonObject } from '../../json.ts'
+import type { Json, JsonObject } from '../../json.ts'
+import type { Block, OtherBlock, ToolCallBlock } from '../../turns/block.ts'
+import { answersByCall, missingResult } from '../tool-answers.ts'
+import { text } from '../wire.ts'
+import { wellFormed } from '../well-formed.ts'
+import { AssistantDraft } from './assistant-draft.ts'
+import { CallIds } from './call-ids.ts'
 import {
-  toolArguments,
-  type Block,
-  type ImagePart,
-  type ReasoningBlock,
-  type ToolCallBlock,
-} from '../../turns/block.ts'
-import { imageSource } from '../../turns/image.ts'
-import { partialKey, sidecarKey } from '../../turns/keys.ts'
-import { answersByCall, missingResult, resultText } from '../tool-answers.ts'
+  assistantParts,
+  callItem,
+  resultContent,
+  sentReasoning,
+  textPart,
+  userContent,
+  visibleText,
+  type Note,
+} from './content.ts'
+import type { Vendor } from './vendors.ts'
 
-export interface Messages {
+export interface Projection {
   readonly messages: readonly JsonObject[]
   readonly repairs: readonly ProjectionRepair[]
 }
 
-/** The blocks as chat messages: every call answered right behind the message that made it, no message empty. */
-export function toMessages(blocks: readonly Block[], model: string): Messages {
-  return new MessageWriter(blocks, model).write()
+/**
+ * The blocks of a turn as messages: what the model said and called at once is one message, its calls are all answered
+ * right behind it, and no message is empty. Any list of blocks gives messages that the vendor accepts.
+ */
+export function toMessages(blocks: readonly Block[], vendor: Vendor): Projection {
+  return new Conversation(blocks, vendor).write()
 }
 
-interface AssistantDraft {
-  readonly texts: string[]
-  readonly calls: { readonly block: ToolCallBlock; readonly index: number }[]
-  reasoning: JsonObject
-}
-
-class MessageWriter {
+/** Takes the blocks one by one and writes them into messages. */
+class Conversation {
   readonly #blocks: readonly Block[]
-  readonly #model: string
+  readonly #vendor: Vendor
   readonly #answers: ReadonlyMap<number, number>
-  readonly #lastPrompt: number
-  readonly #messages: JsonObject[] = []
+  readonly #callOf: ReadonlyMap<number, number>
+  readonly #ids: CallIds
   readonly #repairs: ProjectionRepair[] = []
-  #assistant: AssistantDraft | undefined
+  readonly #messages: JsonObject[] = []
+  #draft: AssistantDraft
+  /** Calls that the results which come right now belong to. */
+  #answering: ReadonlySet<number> = new Set()
 
-  constructor(blocks: readonly Block[], model: string) {
+  constructor(blocks: readonly Block[], vendor: Vendor) {
     this.#blocks = blocks
-    this.#model = model
+    this.#vendor = vendor
     this.#answers = answersByCall(blocks)
-    this.#lastPrompt = blocks.findLastIndex((block) => block.kind === 'user')
+    this.#callOf = new Map([...this.#answers].map(([call, result]) => [result, call]))
+    this.#ids = new CallIds(vendor)
+    this.#draft = new AssistantDraft(vendor)
   }
 
-  write(): Messages {
-    for (const [index, block] of this.#blocks.entries()) this.#block(block, index)
-    this.#closeAssistant()
-    if (this.#messages.length === 0) {
-      this.#repair('empty-turn', 0, 'the turn has nothing to send, and a request needs a message')
-      this.#messages.push({ role: 'user', content: '(empty)' })
-    }
+  write(): Projection {
+    for (const [index, block] of this.#blocks.entries()) this.#read(index, block)
+    this.#endAssistant()
+    this.#endWithUser()
+    if (this.#vendor.alternates === true) this.#beginWithUser()
     return { messages: this.#messages, repairs: this.#repairs }
   }
 
-  #block(block: Block, index: number): void {
+  #read(index: number, block: Block): void {
+    const note = this.#noteAt(index)
+    if (block.kind !== 'tool_use') this.#answering = new Set()
     switch (block.kind) {
       case 'system':
-        return this.#plain('system', block.payload.text, index)
+        return this.#say('system', index, visibleText(block.payload.text, note))
       case 'user':
-        return this.#user(block.payload.text, block.payload.images ?? [], index)
-      case 'llm_text':
-        if (block.payload.text.trim() === '') return this.#repair('empty-block', index, 'a text without words')
-        this.#draft().texts.push(block.payload.text)
+        return this.#say('user', index, userContent(block, note))
+      case 'llm_text': {
+        const parts = assistantParts(block, this.#vendor, note)
+        if (parts.length > 0) this.#beforeCalls().say(this.#sendable(parts, index), block)
         return
-      case 'reasoning':
-        return this.#reasoning(block, index)
+      }
+      case 'reasoning': {
+        const sent = sentReasoning(block, this.#vendor, note)
+        if (sent !== undefined) this.#beforeCalls().reason(this.#sendable({ ...sent }, index))
+        return
+      }
       case 'tool_call':
-        this.#draft().calls.push({ block, index })
-        return
+        return this.#call(index, block)
       case 'tool_use':
         return this.#result(index)
       case 'other':
-        return this.#repair(
-          'foreign-item',
-          index,
-          `a block of kind ${block.rawKind ?? 'other'} has no place in a chat message`,
-        )
+        return this.#other(index, block)
     }
   }
 
-  #plain(role: string, text: string, index: number): void {
-    if (text.trim() === '') return this.#repair('empty-block', index, 'a text without words')
-    this.#closeAssistant()
-    this.#messages.push({ role, content: text })
+  #say(role: 'system' | 'user', index: number, content: Json | undefined): void {
+    if (content === undefined) return
+    this.#endAssistant()
+    this.#push({ role, content: this.#sendable(content, index) }, index)
   }
 
-  #user(text: string, images: readonly ImagePart[], index: number): void {
-    const parts = images.flatMap((image) => this.#image(image, index))
-    if (parts.length === 0) return this.#plain('user', text, index)
-    this.#closeAssistant()
-    const words = text.trim() === '' ? [] : [{ type: 'text', text }]
-    this.#messages.push({ role: 'user', content: [...words, ...parts] })
+  #call(index: number, block: ToolCallBlock): void {
+    const id = this.#ids.next(block.payload.id.toWellFormed())
+    const note = this.#noteAt(index)
+    if (id !== block.payload.id)
+      note('renamed-tool-call', `the id ${JSON.stringify(block.payload.id)} is sent as ${JSON.stringify(id)}`)
+    this.#draft.call(index, id, this.#sendable(callItem(block, id, this.#vendor, note), index))
   }
 
-  #image(image: ImagePart, index: number): JsonObject[] {
-    const detail = image.detail === undefined ? {} : { detail: image.detail }
-    try {
-      const source = imageSource(image)
-      if (source.from === 'url') return [{ type: 'image_url', image_url: { url: source.url, ...detail } }]
-      if (source.from === 'bytes') {
-        return [
-          { type: 'image_url', image_url: { url: `data:${source.mediaType};base64,${source.base64}`, ...detail } },
-        ]
-      }
-      this.#repair(
-        'unsupported-image',
-        index,
-        'chat messages take an image as a link or as bytes, not as a file of a provider',
-      )
-    } catch {
-      this.#repair('unsupported-image', index, 'the image names no source')
-    }
-    return []
-  }
-
-  // DeepSeek and Moonshot want the reasoning of the running tool loop back, and none of what came before the prompt.
-  // api-docs.deepseek.com/guides/thinking_mode; platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model
-  #reasoning(block: ReasoningBlock, index: number): void {
-    const item = this.#ownSidecar(block)
-    if (item === undefined) {
-      return this.#repair('foreign-reasoning', index, 'only the provider that reasoned can use it')
-    }
-    if (index > this.#lastPrompt) this.#draft().reasoning = { ...this.#draft().reasoning, ...item }
-  }
-
-  #ownSidecar(block: ReasoningBlock): JsonObject | undefined {
-    const stored = block.metadata?.[sidecarKey.id]
-    if (!isJsonObject(stored) || stored['provider'] !== 'openai' || block.metadata?.[partialKey.id] === true)
-      return undefined
-    const item = stored['item']
-    if (!isJsonObject(item)) return undefined
-    const text = item['reasoning_content'] ?? item['reasoning']
-    return text === block.payload.text ? item : undefined
-  }
-
-  // A result was written behind its call; one that is still to be met has no call, or stood elsewhere.
   #result(index: number): void {
-    const call = [...this.#answers].find(([, answer]) => answer === index)?.[0]
-    if (call === undefined) return this.#repair('orphan-tool-result', index, 'it answers no call of this turn')
-    const between = this.#blocks.slice(call + 1, index)
-    if (between.some((block) => block.kind !== 'tool_call' && block.kind !== 'tool_use')) {
-      this.#repair('moved-tool-result', index, 'a result stands directly behind its call')
+    const call = this.#callOf.get(index)
+    const note = this.#noteAt(index)
+    if (call === undefined)
+      return note('orphan-tool-result', 'no call before it has this id, or the call was answered already')
+    if (this.#draft.calls.some((open) => open.index === call)) {
+      this.#answering = new Set(this.#draft.calls.map((open) => open.index))
+      return this.#endAssistant()
     }
-    this.#closeAssistant()
+    if (!this.#answering.has(call)) note('moved-tool-result', 'the result is sent right behind its call')
   }
 
-  #draft(): AssistantDraft {
-    this.#assistant ??= { texts: [], calls: [], reasoning: {} }
-    return this.#assistant
+  #other(index: number, block: OtherBlock): void {
+    const note = this.#noteAt(index)
+    if (block.rawKind === 'provider_item') {
+      const provider = text(block.payload, 'provider') ?? 'an unknown provider'
+      return note(
+        provider === 'openai' ? 'unsendable-item' : 'foreign-item',
+        `an item of ${provider} has no place in a message`,
+      )
+    }
+    const said = text(block.payload, 'text') ?? ''
+    if (said.trim() === '')
+      return note('unknown-block', `blocks of kind ${JSON.stringify(block.rawKind ?? 'other')} are not sent`)
+    if (block.role === 'user' || block.role === 'system') return this.#say(block.role, index, said)
+    this.#beforeCalls().say(this.#sendable([textPart(said)], index), block)
   }
 
-  #closeAssistant(): void {
-    const draft = this.#assistant
-    this.#assistant = undefined
-    if (draft === undefined || (draft.texts.length === 0 && draft.calls.length === 0)) return
-    const ids = this.#uniqueIds(draft.calls.map(({ block }) => block.payload.id))
-    const calls = draft.calls.map(({ block, index }, place) => this.#call(block, index, ids[place] ?? ''))
-    this.#messages.push({
-      role: 'assistant',
-      content: draft.texts.length === 0 ? null : draft.texts.join('\n\n'),
-      ...(calls.length > 0 && draft.reasoning),
-      ...(calls.length > 0 && { tool_calls: calls }),
-    })
-    for (const [place, { index }] of draft.calls.entries()) {
-      this.#messages.push({ role: 'tool', tool_call_id: ids[place] ?? '', content: this.#answer(index) })
+  /** The message that the model is writing; a new one where it has already called tools, for then it waited for them. */
+  #beforeCalls(): AssistantDraft {
+    if (this.#draft.calls.length > 0) this.#endAssistant()
+    return this.#draft
+  }
+
+  #endAssistant(): void {
+    const draft = this.#draft
+    this.#draft = new AssistantDraft(this.#vendor)
+    const message = draft.message()
+    if (message === undefined) return
+    this.#messages.push(message)
+    for (const { index, id } of draft.calls) {
+      this.#messages.push({ role: 'tool', tool_call_id: id, content: this.#answer(index, id) })
     }
   }
 
-  #call(block: ToolCallBlock, index: number, id: string): JsonObject {
-    const { name, args } = block.payload
-    const object = toolArguments(block)
-    if (object === undefined) this.#repair('invalid-arguments', index, 'the arguments are no JSON object; {} is sent')
-    if (id !== block.payload.id) this.#repair('tool-call-id', index, `the id is sent as ${id}`)
-    const sentName = name.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, 64) || 'unnamed'
-    if (sentName !== name) this.#repair('tool-name', index, `the name is sent as ${sentName}`)
-    const text =
-      object === undefined ? '{}' : typeof args === 'string' && args.trim() !== '' ? args : JSON.stringify(object)
-    return { id, type: 'function', function: { name: sentName, arguments: text } }
-  }
-
-  #answer(call: number): string {
-    const answer = this.#answers.get(call)
-    const block = answer === undefined ? undefined : this.#blocks[answer]
-    if (block?.kind === 'tool_use') return resultText(block.payload)
-    this.#repair('orphan-tool-call', call, 'it has no result; one that says so is sent')
+  #answer(call: number, id: string): string {
+    const at = this.#answers.get(call)
+    const result = at === undefined ? undefined : this.#blocks[at]
+    if (at !== undefined && result?.kind === 'tool_use') return this.#sendable(resultContent(result), at)
+    this.#noteAt(call)('orphan-tool-call', `the call ${JSON.stringify(id)} has no result; an error answers it`)
     return missingResult
   }
 
-  #uniqueIds(ids: readonly string[]): readonly string[] {
-    const taken = new Set<string>()
-    return ids.map((id, place) => {
-      const wanted = acceptedId(id === '' ? `call_${place}` : id, this.#model)
-      let unused = wanted
-      for (let count = 2; taken.has(unused); count += 1) unused = acceptedId(`${wanted}-${count}`, this.#model)
-      taken.add(unused)
-      return unused
-    })
+  #push(message: { readonly role: 'system' | 'user'; readonly content: Json }, index: number): void {
+    const last = this.#messages.at(-1)
+    if (this.#vendor.answersTools === true && last?.['role'] === 'tool') {
+      this.#noteAt(index)('missing-assistant-message', 'the model must speak after a tool, before anybody else does')
+      this.#messages.push({ role: 'assistant', content: '(no answer)' })
+    }
+    const joins = this.#vendor.alternates === true && last?.['role'] === message.role
+    if (joins)
+      this.#messages.splice(-1, 1, { role: message.role, content: joined(last['content'] ?? '', message.content) })
+    else this.#messages.push(message)
   }
 
-  #repair(repair: string, block: number, detail: string): void {
-    this.#repairs.push({ repair, block, detail })
+  // Chat templates that want the roles to alternate want the user to begin.
+  #beginWithUser(): void {
+    const first = this.#messages.findIndex((message) => message['role'] !== 'system')
+    if (this.#messages[first]?.['role'] === 'user') return
+    this.#noteAt(0)('missing-user-message', 'a conversation begins with the user')
+    this.#messages.splice(first, 0, { role: 'user', content: goOn })
+  }
+
+  // "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant" (Mistral); others
+  // answer with nothing, or go on in the middle of what was said.
+  #endWithUser(): void {
+    const last = this.#messages.findLast((message) => message['role'] !== 'system')
+    if (last?.['role'] === 'user' || last?.['role'] === 'tool') return
+    const at = Math.max(this.#blocks.length - 1, 0)
+    const why = last === undefined ? 'there is nothing that a user said' : 'a conversation ends with the user'
+    this.#noteAt(at)('missing-user-message', `${why}; a user message is put in`)
+    this.#messages.push({ role: 'user', content: goOn })
+  }
+
+  #sendable<T extends Json>(value: T, index: number): T {
+    const sendable = wellFormed(value)
+    if (sendable !== value) this.#noteAt(index)('lone-surrogate', 'text with half of a surrogate pair')
+    return sendable
+  }
+
+  #noteAt(block: number): Note {
+    return (repair, detail) => this.#repairs.push({ repair, block, detail })
   }
 }
 
-// Mistral takes ids of nine letters and digits only. docs.mistral.ai/capabilities/function_calling
-const mistralModel = /(?:^|\/)(?:mistral|mixtral|magistral|ministral|codestral|devstral|pixtral)/
+/** Stands in where a user message is needed and the turn has none. */
+const goOn = 'Continue.'
 
-function acceptedId(id: string, model: string): string {
-  if (!mistralModel.test(model) || /^[A-Za-z0-9]{9}$/.test(id)) return id
-  return bytesToHex(sha256(utf8ToBytes(id))).slice(0, 9)
+function joined(one: Json, other: Json): Json {
+  if (typeof one === 'string' && typeof other === 'string') return `${one}\n\n${other}`
+  return [...parts(one), ...parts(other)]
+}
+
+function parts(content: Json): readonly Json[] {
+  return typeof content === 'string' ? [textPart(content)] : Array.isArray(content) ? (content as readonly Json[]) : [] // what is in a JSON value is one
 }
