@@ -154,7 +154,11 @@ export function responseError(
 
 function classifyStatus(status: number, url: string): Classification {
   if (status < 300)
-    return { code: 'PROVIDER_NOT_A_STREAM', retryable: false, advice: `check that ${origin(url)} is the provider's API` }
+    return {
+      code: 'PROVIDER_NOT_A_STREAM',
+      retryable: false,
+      advice: `check that ${origin(url)} is the provider's API`,
+    }
   if (status < 400)
     return {
       code: 'PROVIDER_HTTP',
