@@ -64,6 +64,7 @@ describe('a request', () => {
       { reasoning: { effort: 'xhigh', summary: 'auto' } },
     ],
     ['sealed reasoning from a reasoning model', { model: 'o3' }, { include: ['reasoning.encrypted_content'] }],
+    ['the same from a later one', { model: 'gpt-6-astra' }, { include: ['reasoning.encrypted_content'] }],
     [
       'sealed reasoning from a model that is told to reason',
       { model: 'mine', inference: { reasoning_effort: 'low' } },
