@@ -105,7 +105,7 @@ function recordOf(value: fc.Arbitrary<Json>): fc.Arbitrary<JsonObject> {
 }
 
 // JSON.parse of Node 24.21 takes a key for the one before it when they differ in an escaped character alone: after
-// {"\\\\":1} it reads {"\\n":1} as {"\\\\":1}. Nothing that reads JSON can help it, so no test asks for it.
+// {"\\":1} it reads {"\n":1} as {"\\":1}. Nothing that reads JSON can help it, so no test asks for it.
 function isPlain(name: string): boolean {
   return JSON.stringify(name) === `"${name}"`
 }
