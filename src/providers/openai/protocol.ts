@@ -9,7 +9,7 @@ import { vendorOf, type Vendor } from './vendors.ts'
 const defaultBaseUrl = 'https://api.openai.com/v1'
 
 /** Chat Completions as one vendor takes them; what comes back is read the same whoever sends it. */
-export function chatProtocol(vendor: Vendor): Protocol {
+function chatProtocol(vendor: Vendor): Protocol {
   return {
     name: 'openai',
     defaultBaseUrl,

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { project, weather } from '../../../test/support/chat-requests.ts'
+import { replying, runToEnd } from '../../../test/support/replies.ts'
 import type { InferenceSettings } from '../../inference/settings.ts'
 import type { JsonObject } from '../../json.ts'
 import { userText } from '../../turns/block.ts'
 import { inferenceConfigKey, openaiInferenceConfigKey, structuredOutputKey, toolConfigKey } from '../../turns/keys.ts'
 import { createTurn } from '../../turns/turn.ts'
 import type { ToolChoice } from '../../turns/values.ts'
+import { openai } from './protocol.ts'
 
 const prompt = createTurn([userText('Hi')])
 const base = {
@@ -143,8 +145,6 @@ describe('tools', () => {
 })
 
 test('the key goes into the header, and the path behind the base URL', async () => {
-  const { replying, runToEnd } = await import('../../../test/support/replies.ts')
-  const { openai } = await import('./protocol.ts')
   const { fetch, sent } = replying(['data: [DONE]\n\n'])
   await runToEnd(openai({ model: 'm', apiKey: 'key', baseUrl: 'https://a.example/v1/', fetch }), prompt)
   await runToEnd(openai({ model: 'gpt-4o', apiKey: 'key', fetch }), prompt)
