@@ -210,7 +210,10 @@ describe('an answer fails', () => {
   })
 
   test('unless only its connection did, behind its reason', async () => {
-    expect((await hear(stream([word, ends()], false), { then: 'break' })).error).toBeUndefined()
+    const closing = [[], [chunk({})], [spent({ prompt_tokens: 1, completion_tokens: 2 })]]
+    for (const last of closing) {
+      expect((await hear(stream([word, ends(), ...last], false), { then: 'break' })).error).toBeUndefined()
+    }
     expect((await hear(stream([word], false), { then: 'break' })).error).toMatchObject({
       code: 'PROVIDER_STREAM_TRUNCATED',
     })
@@ -263,11 +266,8 @@ describe('the stream', () => {
   })
 
   test('may begin another answer behind the end of the first', async () => {
-    expect(
-      said(
-        await hear(stream([word, word, ends(), { ...chunk({ role: 'assistant', content: 'z' }), id: 'chatcmpl-2' }])),
-      ),
-    ).toEqual([['text', 'xx']])
+    const other = { ...chunk({ role: 'assistant', content: 'z' }), id: 'chatcmpl-2' }
+    expect(said(await hear(stream([word, word, ends(), other, word])))).toEqual([['text', 'xx']])
   })
 
   test.each(['data: : OPENROUTER PROCESSING\n\n', ': keep-alive\n\n', 'data: \n\n', 'data:\n\n'])(

@@ -248,6 +248,27 @@ describe('tool calls, as vendors stream them', () => {
     ],
     ['arguments that are no object', [call({ index: 0, id: 'a', ...made('f', '[1]') })], [['call', 'a', 'f', '[1]']]],
     [
+      'a name in each delta, and a brace before the last',
+      [
+        call({ index: 0, ...made('f', '{"x":{}') }),
+        call({ index: 0, ...made('f', '}') }),
+        call({ index: 1, id: 'b', ...made('g', '{"y":2}') }),
+      ],
+      [
+        ['call', 'call_1_chatcmpl-1', 'f', { x: {} }],
+        ['call', 'b', 'g', { y: 2 }],
+      ],
+    ],
+    [
+      'a name that is repeated before its arguments',
+      [
+        call({ index: 0, id: 'a', ...made('f', '') }),
+        call({ index: 0, id: 'a', ...made('f', '') }),
+        call({ index: 0, id: 'a', ...made('f', '{"x":1}') }),
+      ],
+      [two[0]],
+    ],
+    [
       'a name behind its arguments',
       [
         call({ index: 0, id: 'a', ...made(undefined, '{"x":1}') }),
