@@ -15,6 +15,7 @@ const tokenLimits = new Set([
   'length',
   'model_length',
   'model_context_window_exceeded',
+  'continuation',
 ])
 const refusals = new Set([
   'refusal',
@@ -29,11 +30,13 @@ const refusals = new Set([
   'image_recitation',
   'image_prohibited_content',
   'sensitive',
+  'model_armor',
+  'jailbreak',
 ])
 const interruptions = new Set(['interrupted', 'cancelled', 'canceled'])
 const failures = new Set(['error', 'failed'])
 /** It ended in the middle, by no limit and by nobody's refusal. */
-const breaks = new Set(['incomplete', 'max_messages', 'steered'])
+const breaks = new Set(['incomplete', 'max_messages', 'steered', 'language', 'no_image'])
 /** It said what it had to say. A word that is in none of these lists is not taken for success. */
 const completions = new Set([
   'stop',

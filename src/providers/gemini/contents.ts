@@ -1,233 +1,160 @@
 import type { ProjectionRepair } from '../../events/event.ts'
-import { isJsonObject, jsonEqual, type JsonObject } from '../../json.ts'
-import {
-  toolArguments,
-  type Block,
-  type ImagePart,
-  type ReasoningBlock,
-  type TextBlock,
-  type ToolCallBlock,
-} from '../../turns/block.ts'
-import { imageSource } from '../../turns/image.ts'
-import { partialKey, sidecarKey, thoughtSignatureKey } from '../../turns/keys.ts'
-import { answersByCall, missingResult } from '../tool-answers.ts'
-import { list, object, text } from '../wire.ts'
+import type { JsonObject } from '../../json.ts'
+import type { Block, OtherBlock, ToolCallBlock } from '../../turns/block.ts'
+import { answersByCall } from '../tool-answers.ts'
+import { text } from '../wire.ts'
+import { wellFormed } from '../well-formed.ts'
+import type { Content, Note, NoteAt, Part } from './content.ts'
+import { answerParts, callPart, itemParts, responsePart, textPart, thoughtParts, userParts } from './parts.ts'
+import { settle } from './settle.ts'
 
-export interface Contents {
-  readonly system: readonly JsonObject[]
-  readonly contents: readonly JsonObject[]
+export interface Projection {
+  readonly system: readonly Part[]
+  readonly contents: readonly Content[]
   readonly repairs: readonly ProjectionRepair[]
 }
 
-/** The blocks as alternating contents, every call answered in the content behind it. */
-export function toContents(blocks: readonly Block[], model: string): Contents {
-  return new ContentWriter(blocks, model).write()
+/**
+ * The blocks of a turn as contents that the API accepts: the user begins and ends, the roles alternate, and the calls of
+ * one content are all answered in the next. Any list of blocks gives such contents.
+ */
+export function toContents(blocks: readonly Block[], model: string): Projection {
+  const repairs: ProjectionRepair[] = []
+  const noteAt: NoteAt = (block) => (repair, detail) => repairs.push({ repair, block, detail })
+  const leading = blocks.findIndex((block) => block.kind !== 'system')
+  const from = leading === -1 ? blocks.length : leading
+  const system = blocks.slice(0, from).flatMap((block, index) => {
+    return block.kind === 'system' ? toParts(textPart(block.payload.text, noteAt(index)), index, noteAt(index)) : []
+  })
+  const conversation = new Conversation(blocks, noteAt)
+  for (let index = from; index < blocks.length; index += 1) conversation.read(index)
+  return { system, contents: settle(conversation.end(), model, noteAt), repairs }
 }
 
-class ContentWriter {
+/** A call whose answer is still to be written, as it was sent. */
+interface OpenCall {
+  readonly index: number
+  readonly part: JsonObject
+}
+
+/** Takes the blocks one by one and writes them into contents. */
+class Conversation {
   readonly #blocks: readonly Block[]
-  readonly #needsSignatures: boolean
+  readonly #noteAt: NoteAt
   readonly #answers: ReadonlyMap<number, number>
-  readonly #answered: ReadonlyMap<number, number>
-  readonly #lastPrompt: number
-  readonly #system: JsonObject[] = []
-  readonly #contents: { readonly role: 'user' | 'model'; readonly parts: JsonObject[] }[] = []
-  readonly #repairs: ProjectionRepair[] = []
-  /** Calls of the open model content whose results are still to be written. */
-  #calls: { readonly block: ToolCallBlock; readonly index: number }[] = []
+  readonly #callOf: ReadonlyMap<number, number>
+  readonly #contents: { readonly role: Content['role']; readonly parts: Part[] }[] = []
+  #open: OpenCall[] = []
+  /** Calls that the results which come right now belong to. */
+  #answering: ReadonlySet<number> = new Set()
 
-  constructor(blocks: readonly Block[], model: string) {
+  constructor(blocks: readonly Block[], noteAt: NoteAt) {
     this.#blocks = blocks
-    this.#needsSignatures = /gemini-[3-9]/.test(model)
+    this.#noteAt = noteAt
     this.#answers = answersByCall(blocks)
-    this.#answered = new Map([...this.#answers].map(([call, answer]) => [answer, call]))
-    this.#lastPrompt = blocks.findLastIndex((block) => block.kind === 'user')
+    this.#callOf = new Map([...this.#answers].map(([call, result]) => [result, call]))
   }
 
-  write(): Contents {
-    for (const [index, block] of this.#blocks.entries()) this.#block(block, index)
-    this.#answerCalls()
-    if (this.#contents[0]?.role !== 'user') {
-      this.#repair('missing-prompt', 0, 'a conversation begins with the user')
-      this.#contents.unshift({ role: 'user', parts: [{ text: '(continue)' }] })
-    }
-    const contents = this.#contents.map(({ role, parts }): JsonObject => ({ role, parts }))
-    return { system: this.#system, contents, repairs: this.#repairs }
-  }
-
-  #block(block: Block, index: number): void {
+  read(index: number): void {
+    const block = this.#blocks[index]
+    if (block === undefined) return
+    const note = this.#noteAt(index)
+    if (block.kind !== 'tool_use') this.#answering = new Set()
     switch (block.kind) {
-      case 'system':
-        if (block.payload.text.trim() === '') return this.#repair('empty-block', index, 'a text without words')
-        if (this.#contents.length === 0) this.#system.push({ text: block.payload.text })
-        else this.#user([{ text: block.payload.text }])
-        return
       case 'user':
-        return this.#prompt(block.payload.text, block.payload.images ?? [], index)
+        return this.#say(index, userParts(block, note))
+      case 'system':
+        return this.#say(index, textPart(block.payload.text, note))
       case 'llm_text':
-        return this.#text(block, index)
+        return this.#answer(index, answerParts(block, note))
       case 'reasoning':
-        return this.#reasoning(block, index)
+        return this.#answer(index, thoughtParts(block, note))
       case 'tool_call':
-        return this.#call(block, index)
+        return this.#call(index, block)
       case 'tool_use':
         return this.#result(index)
       case 'other':
-        return this.#other(block.payload, block.rawKind, index)
+        return this.#other(index, block)
     }
   }
 
-  #prompt(words: string, images: readonly ImagePart[], index: number): void {
-    const parts = [
-      ...(words.trim() === '' ? [] : [{ text: words }]),
-      ...images.flatMap((image) => this.#image(image, index)),
-    ]
-    if (parts.length === 0) return this.#repair('empty-block', index, 'a prompt without words')
-    this.#user(parts)
+  end(): readonly Content[] {
+    this.#answerCalls()
+    return this.#contents
   }
 
-  #image(image: ImagePart, index: number): JsonObject[] {
-    try {
-      const source = imageSource(image)
-      if (source.from === 'bytes') return [{ inlineData: { mimeType: source.mediaType, data: source.base64 } }]
-      const mimeType = image.media_type === undefined ? {} : { mimeType: image.media_type }
-      if (source.from === 'uri') return [{ fileData: { ...mimeType, fileUri: source.uri } }]
-      // Public links are fetched by the API. ai.google.dev/gemini-api/docs/file-input-methods
-      if (source.from === 'url') return [{ fileData: { ...mimeType, fileUri: source.url } }]
-      this.#repair('unsupported-image', index, 'Gemini takes a file by its URI, not by an id')
-    } catch {
-      this.#repair('unsupported-image', index, 'the image names no source')
-    }
-    return []
+  #call(index: number, block: ToolCallBlock): void {
+    const part = callPart(block, this.#noteAt(index))
+    this.#answer(index, [part])
+    this.#open.push({ index, part })
   }
 
-  #text(block: TextBlock, index: number): void {
-    const parts = this.#ownParts(block)
-    const said = parts?.map((part) => text(part, 'text') ?? '').join('')
-    if (parts !== undefined && said === block.payload.text) return this.#model(parts)
-    if (parts !== undefined) this.#repair('edited-block', index, 'its text was changed, so its signature is left out')
-    if (block.payload.text.trim() === '') return this.#repair('empty-block', index, 'a text without words')
-    this.#model([{ text: block.payload.text }])
-  }
-
-  // Thoughts are for people; only what is signed is wanted back.
-  #reasoning(block: ReasoningBlock, index: number): void {
-    const parts = this.#ownParts(block)
-    const said = parts?.map((part) => text(part, 'text') ?? '').join('')
-    if (parts !== undefined && said === block.payload.text && block.metadata?.[partialKey.id] !== true)
-      return this.#model(parts)
-    if (block.metadata?.[sidecarKey.id] !== undefined)
-      this.#repair('foreign-reasoning', index, 'only the provider that reasoned can use it')
-  }
-
-  #call(block: ToolCallBlock, index: number): void {
-    const args = toolArguments(block)
-    if (args === undefined) this.#repair('invalid-arguments', index, 'the arguments are no JSON object; {} is sent')
-    const name = acceptedName(block.payload.name)
-    if (name !== block.payload.name) this.#repair('tool-name', index, `the name is sent as ${name}`)
-    this.#model([this.#ownCallPart(block, args ?? {}, index) ?? { functionCall: { name, args: args ?? {} } }])
-    this.#calls.push({ block, index })
-  }
-
-  #ownCallPart(block: ToolCallBlock, args: JsonObject, index: number): JsonObject | undefined {
-    const [part] = this.#ownParts(block) ?? []
-    const call = object(part ?? {}, 'functionCall')
-    if (part === undefined || call === undefined) {
-      const signature = block.metadata?.[thoughtSignatureKey.id]
-      return typeof signature === 'string'
-        ? { functionCall: { name: acceptedName(block.payload.name), args }, thoughtSignature: signature }
-        : undefined
-    }
-    if (text(call, 'name') === block.payload.name && jsonEqual(object(call, 'args') ?? {}, args)) return part
-    this.#repair('edited-block', index, 'the call was changed, so its signature is left out')
-    return undefined
-  }
-
-  #ownParts(block: Block): readonly JsonObject[] | undefined {
-    const stored = block.metadata?.[sidecarKey.id]
-    if (!isJsonObject(stored) || stored['provider'] !== 'gemini') return undefined
-    return list(object(stored, 'item') ?? {}, 'parts').filter(isJsonObject)
-  }
-
-  // A result was written behind its call; one that is still to be met has no call, or stood elsewhere.
   #result(index: number): void {
-    const call = this.#answered.get(index)
-    if (call === undefined) return this.#repair('orphan-tool-result', index, 'it answers no call of this turn')
-    const between = this.#blocks.slice(call + 1, index)
-    if (between.some((block) => block.kind !== 'tool_call' && block.kind !== 'tool_use')) {
-      this.#repair('moved-tool-result', index, 'a result stands directly behind its call')
+    const call = this.#callOf.get(index)
+    const note = this.#noteAt(index)
+    if (call === undefined)
+      return note('orphan-tool-result', 'no call before it has this id, or the call was answered already')
+    if (this.#open.some((open) => open.index === call)) {
+      this.#answering = new Set(this.#open.map((open) => open.index))
+      return this.#answerCalls()
     }
+    if (!this.#answering.has(call)) note('moved-tool-result', 'the result is sent right behind its call')
+  }
+
+  #other(index: number, block: OtherBlock): void {
+    const note = this.#noteAt(index)
+    if (block.rawKind === 'provider_item') return this.#answer(index, itemParts(block, note))
+    const said = text(block.payload, 'text') ?? ''
+    if (said.trim() === '')
+      return note('unknown-block', `blocks of kind ${JSON.stringify(block.rawKind ?? 'other')} are not sent`)
+    if (block.role === 'user' || block.role === 'system') return this.#say(index, [{ text: said }])
+    this.#answer(index, [{ text: said }])
+  }
+
+  #answerCalls(): void {
+    const calls = this.#open
+    this.#open = []
+    for (const { index, part } of calls) {
+      const at = this.#answers.get(index)
+      const result = at === undefined ? undefined : this.#blocks[at]
+      const isAnswered = at !== undefined && result?.kind === 'tool_use'
+      if (!isAnswered) this.#noteAt(index)('orphan-tool-call', 'it has no result; an error answers it')
+      const block = isAnswered ? at : index
+      this.#push(
+        'user',
+        toParts([responsePart(part, isAnswered ? result.payload : undefined)], block, this.#noteAt(block)),
+      )
+    }
+  }
+
+  #answer(index: number, contents: readonly JsonObject[]): void {
+    this.#push('model', toParts(contents, index, this.#noteAt(index)))
+  }
+
+  // "Requests ending with a model turn are not supported" is what newer models say of a content with words behind its
+  // function responses; words before them are accepted.
+  #say(index: number, contents: readonly JsonObject[]): void {
+    if (contents.length === 0) return
     this.#answerCalls()
+    const parts = toParts(contents, index, this.#noteAt(index))
+    const last = this.#contents.at(-1)
+    const responses = last?.parts.findIndex(({ content }) => 'functionResponse' in content) ?? -1
+    if (responses === -1) this.#push('user', parts)
+    else last?.parts.splice(responses, 0, ...parts)
   }
 
-  #other(payload: JsonObject, rawKind: string | undefined, index: number): void {
-    const item = object(payload, 'item')
-    if (rawKind === 'provider_item' && payload['provider'] === 'gemini' && item !== undefined)
-      return this.#model([item])
-    this.#repair('foreign-item', index, `a block of kind ${rawKind ?? 'other'} is of another provider`)
-  }
-
-  #model(parts: readonly JsonObject[]): void {
-    if (this.#calls.length > 0 && !parts.some((part) => 'functionCall' in part)) this.#answerCalls()
-    this.#add('model', parts)
-  }
-
-  #user(parts: readonly JsonObject[]): void {
-    this.#answerCalls()
-    this.#add('user', parts)
-  }
-
-  #add(role: 'user' | 'model', parts: readonly JsonObject[]): void {
+  #push(role: Content['role'], parts: readonly Part[]): void {
+    if (parts.length === 0) return
     const last = this.#contents.at(-1)
     if (last?.role === role) last.parts.push(...parts)
     else this.#contents.push({ role, parts: [...parts] })
   }
-
-  #answerCalls(): void {
-    const calls = this.#calls
-    this.#calls = []
-    if (calls.length === 0) return
-    this.#signFirstCall(calls[0]?.index ?? 0)
-    this.#add(
-      'user',
-      calls.map(({ block, index }) => this.#response(block, index)),
-    )
-  }
-
-  // Gemini 3 refuses a function call of the running prompt that nobody signed; this word says that none can be had.
-  // ai.google.dev/gemini-api/docs/thought-signatures
-  #signFirstCall(index: number): void {
-    const parts = this.#contents.at(-1)?.parts ?? []
-    const place = parts.findIndex((part) => 'functionCall' in part)
-    const part = parts[place]
-    if (!this.#needsSignatures || index < this.#lastPrompt || part === undefined || 'thoughtSignature' in part) return
-    parts[place] = { ...part, thoughtSignature: 'skip_thought_signature_validator' }
-    this.#repair('unsigned-call', index, 'the call has no signature of Gemini, and is marked so')
-  }
-
-  #response(block: ToolCallBlock, index: number): JsonObject {
-    const answer = this.#answers.get(index)
-    const result = answer === undefined ? undefined : this.#blocks[answer]
-    if (result?.kind !== 'tool_use')
-      this.#repair('orphan-tool-call', index, 'it has no result; one that says so is sent')
-    const response = result?.kind === 'tool_use' ? responseOf(result.payload) : { error: missingResult }
-    const [part] = this.#ownParts(block) ?? []
-    const id = text(object(part ?? {}, 'functionCall') ?? {}, 'id')
-    return { functionResponse: { ...(id !== undefined && { id }), name: acceptedName(block.payload.name), response } }
-  }
-
-  #repair(repair: string, block: number, detail: string): void {
-    this.#repairs.push({ repair, block, detail })
-  }
 }
 
-function responseOf({ result, error }: Extract<Block, { kind: 'tool_use' }>['payload']): JsonObject {
-  if (error) return { error, ...(result !== undefined && result !== null && { result }) }
-  return isJsonObject(result) ? result : { result: result ?? null }
-}
-
-// ai.google.dev/api/caching#FunctionDeclaration: letters, digits, underscores, colons, dots and dashes, at most 64.
-function acceptedName(name: string): string {
-  const accepted = name.replaceAll(/[^A-Za-z0-9_:.-]/g, '_').slice(0, 64)
-  return /^[A-Za-z_]/.test(accepted) ? accepted : `_${accepted}`.slice(0, 64)
+function toParts(contents: readonly JsonObject[], block: number, note: Note): readonly Part[] {
+  return contents.map((content) => {
+    const sendable = wellFormed(content)
+    if (sendable !== content) note('lone-surrogate', 'text with half of a surrogate pair')
+    return { block, content: sendable }
+  })
 }

@@ -1,53 +1,23 @@
 import { describe, expect, test } from 'vitest'
-import { replying, runToEnd, sse } from '../../../test/support/replies.ts'
-import type { EventOf } from '../../events/event.ts'
-import type { JsonObject } from '../../json.ts'
-import { userText } from '../../turns/block.ts'
-import { inferenceResultKey, sidecarKey, thoughtSignatureKey } from '../../turns/keys.ts'
-import { createTurn } from '../../turns/turn.ts'
-import { gemini } from './protocol.ts'
+import { begin, call, candidate, chunk, end, eventsOf, pieces, read } from '../../../test/support/gemini-replies.ts'
+import { thoughtKey, thoughtSignatureKey } from '../../turns/keys.ts'
 
-const prompt = createTurn([userText('Hi')])
-const chunk = (parts: readonly object[], finishReason?: string, more: object = {}) => ({
-  responseId: 'r',
-  modelVersion: 'gemini-x',
-  candidates: [{ content: { role: 'model', parts }, ...(finishReason && { finishReason }), index: 0 }],
-  ...more,
-})
-const partial = (jsonPath: string, value: object) => ({
-  functionCall: { partialArgs: [{ jsonPath, ...value }], willContinue: true },
-})
-
-async function read(messages: readonly object[]) {
-  const body = sse(
-    messages.map((message) => JSON.stringify(message)),
-    'gemini',
-  )
-  const outcome = (chunkSize?: number) =>
-    runToEnd(
-      gemini({
-        model: 'gemini-2.5-flash',
-        fetch: replying([body, chunkSize === undefined ? {} : { chunkSize }]).fetch,
-      }),
-      prompt,
-    )
-  const whole = await outcome()
-  for (const chunkSize of [1, 13]) expect(await outcome(chunkSize)).toEqual(whole)
-  const said = whole.turn.blocks.slice(1).map((block) => {
-    const payload = block.payload as Readonly<Record<string, unknown>> // for the table's sake
-    if (block.kind === 'tool_call') return [block.kind, payload['id'], payload['name'], payload['args']]
-    return block.kind === 'other' ? [block.rawKind, payload['item']] : [block.kind, payload['text']]
-  })
-  const sealed = whole.turn.blocks.slice(1).map((block) => sidecarKey.get(block)?.item['parts'])
-  return { ...whole, said, sealed, result: inferenceResultKey.get(whole.turn) }
-}
+const code = { executableCode: { language: 'PYTHON', code: 'print(1)' } }
+const output = { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '1\n' } }
+const image = { inlineData: { mimeType: 'image/png', data: 'aGk=' } }
+const signature = { text: '', thoughtSignature: 'sig' }
 
 describe('what is streamed', () => {
   test.each<[string, readonly object[], readonly unknown[]]>([
     ['text in pieces', [chunk([{ text: 'Hel' }]), chunk([{ text: 'lo' }], 'STOP')], [['llm_text', 'Hello']]],
     [
+      'half of a character in each of two chunks',
+      [chunk([{ text: '\ud83d' }]), chunk([{ text: '\ude00' }], 'STOP')],
+      [['llm_text', '😀']],
+    ],
+    [
       'thoughts, then text',
-      [chunk([{ text: 'Hm.', thought: true }]), chunk([{ text: 'Yes.' }], 'STOP')],
+      [chunk([{ text: 'H', thought: true }]), chunk([{ text: 'm.', thought: true }, { text: 'Yes.' }], 'STOP')],
       [
         ['reasoning', 'Hm.'],
         ['llm_text', 'Yes.'],
@@ -64,52 +34,30 @@ describe('what is streamed', () => {
       ],
     ],
     [
-      'a call, and the end in a chunk of its own',
-      [chunk([{ functionCall: { name: 'f', args: { a: 1 } } }]), chunk([{ text: '' }], 'STOP')],
-      [['tool_call', 'call_r_0', 'f', { a: 1 }]],
+      'empty pieces between others',
+      [chunk([{ text: '' }, { text: 'A' }]), chunk([{ text: '', thought: true }, { text: 'B' }], 'STOP')],
+      [['llm_text', 'AB']],
     ],
-    [
-      'parallel calls without ids',
-      [chunk([{ functionCall: { name: 'f', args: {} } }, { functionCall: { name: 'f' } }], 'STOP')],
-      [
-        ['tool_call', 'call_r_0', 'f', {}],
-        ['tool_call', 'call_r_1', 'f', {}],
-      ],
-    ],
-    [
-      'one id for two calls',
-      [
-        chunk(
-          [{ functionCall: { id: 'x', name: 'f', args: {} } }, { functionCall: { id: 'x', name: 'g', args: {} } }],
-          'STOP',
-        ),
-      ],
-      [
-        ['tool_call', 'x', 'f', {}],
-        ['tool_call', 'x-2', 'g', {}],
-      ],
-    ],
-    [
-      'an early STOP on an empty chunk',
-      [chunk([], 'STOP'), chunk([{ text: 'Late.' }], 'STOP')],
-      [['llm_text', 'Late.']],
-    ],
+    ['an empty last chunk', [chunk([{ text: 'Hi' }]), chunk([{ text: '' }], 'STOP')], [['llm_text', 'Hi']]],
+    ['an end without content', [chunk([{ text: 'Hi' }]), candidate({ finishReason: 'STOP' })], [['llm_text', 'Hi']]],
+    ['an early STOP on an empty chunk', [chunk([], 'STOP'), chunk([{ text: 'Late.' }])], [['llm_text', 'Late.']]],
     [
       'code that ran there',
+      [chunk([{ text: 'Run.' }, code]), chunk([output, { text: 'One.' }], 'STOP')],
       [
-        chunk(
-          [
-            { executableCode: { language: 'PYTHON', code: '1' } },
-            { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '1' } },
-            { text: 'One.' },
-          ],
-          'STOP',
-        ),
-      ],
-      [
-        ['provider_item', { executableCode: { language: 'PYTHON', code: '1' } }],
-        ['provider_item', { codeExecutionResult: { outcome: 'OUTCOME_OK', output: '1' } }],
+        ['llm_text', 'Run.'],
+        ['provider_item', code],
+        ['provider_item', output],
         ['llm_text', 'One.'],
+      ],
+    ],
+    [
+      'an image, a file and a part that nobody knows',
+      [chunk([image, { fileData: { fileUri: 'files/1' } }, { hologram: { x: 1 }, thoughtSignature: 's' }], 'STOP')],
+      [
+        ['provider_item', image],
+        ['provider_item', { fileData: { fileUri: 'files/1' } }],
+        ['provider_item', { hologram: { x: 1 }, thoughtSignature: 's' }],
       ],
     ],
     [
@@ -118,19 +66,28 @@ describe('what is streamed', () => {
       [['llm_text', 'Yes']],
     ],
     [
-      'arguments in pieces',
+      'two candidates in one chunk',
       [
-        chunk([{ functionCall: { name: 'f', willContinue: true } }]),
-        chunk([partial('$.city', { stringValue: 'Bos', willContinue: true })]),
-        chunk([partial('$.city', { stringValue: 'ton' })]),
-        chunk([partial("$.list[0]['deep key']", { numberValue: 1 }), partial('$.list[1]', { boolValue: true })]),
-        chunk([partial('$.none', { nullValue: 'NULL_VALUE' })]),
-        chunk([{ functionCall: {} }]),
-        chunk([{ functionCall: { name: 'g', args: {} } }], 'STOP'),
+        {
+          candidates: [
+            { index: 1, content: { parts: [{ text: 'No' }] }, finishReason: 'SAFETY' },
+            { content: { parts: [{ text: 'Yes' }] }, finishReason: 'STOP' },
+          ],
+        },
+      ],
+      [['llm_text', 'Yes']],
+    ],
+    [
+      'fields of other types than they should have',
+      [
+        chunk([{ text: 7 }, { functionCall: 'f' }, {}, { thought: true }], undefined, { usageMetadata: 'much' }),
+        { candidates: [{ content: 'Hi' }, 'no', null] },
+        chunk([{ text: 'Hi' }], 'STOP', { responseId: 5 }),
       ],
       [
-        ['tool_call', 'call_r_0', 'f', { city: 'Boston', list: [{ 'deep key': 1 }, true], none: null }],
-        ['tool_call', 'call_r_1', 'g', {}],
+        ['provider_item', { text: 7 }],
+        ['provider_item', { functionCall: 'f' }],
+        ['llm_text', 'Hi'],
       ],
     ],
   ])('%s', async (_name, messages, blocks) => {
@@ -139,126 +96,195 @@ describe('what is streamed', () => {
     expect(said).toEqual(blocks)
   })
 
-  test('a path to the prototype reaches none', async () => {
-    const { said } = await read([
-      chunk([{ functionCall: { name: 'f', willContinue: true } }]),
-      chunk([
-        partial('$.__proto__.polluted', { stringValue: 'x' }),
-        partial('$.constructor.prototype.polluted', { stringValue: 'x' }),
-      ]),
-      chunk([{ functionCall: {} }], 'STOP'),
+  test('each delta says where it begins, and a segment is told from its start to its block', async () => {
+    const { events } = await read([
+      chunk([{ text: 'Hm', thought: true }, { text: '😀' }]),
+      chunk([{ text: '!' }], 'STOP'),
     ])
-    expect(JSON.stringify(said)).toContain('"__proto__":{"polluted":"x"}')
-    expect(Reflect.get({}, 'polluted')).toBeUndefined()
+    const told = events.filter(({ type }) => /segment|delta/.test(type))
+    expect(told).toMatchObject([
+      { type: 'reasoning-segment-started', source: 'thinking' },
+      { type: 'reasoning-delta', offset: 0, delta: 'Hm' },
+      { type: 'reasoning-segment-finished' },
+      { type: 'text-segment-started' },
+      { type: 'text-delta', offset: 0, delta: '😀' },
+      { type: 'text-delta', offset: 2, delta: '!' },
+      { type: 'text-segment-finished', block: { payload: { text: '😀!' } } },
+    ])
+  })
+
+  test('what its own tools do is told as it happens', async () => {
+    const search = { toolCall: { id: 't', toolType: 'GOOGLE_SEARCH_WEB', args: { queries: ['a', 'b'] } } }
+    const found = { toolResponse: { id: 't', toolType: 'GOOGLE_SEARCH_WEB', response: { results: [] } } }
+    const links = { toolCall: { id: 'u', toolType: 'URL_CONTEXT', args: { urls: ['https://a.example/'] } } }
+    const files = { toolCall: { id: 'f', toolType: 'FILE_SEARCH' } }
+    const filed = { toolResponse: { id: 'f', toolType: 'FILE_SEARCH' } }
+    const maps = { toolCall: { id: 'm', toolType: 'GOOGLE_MAPS' } }
+    const coded = { executableCode: { id: 'c', language: 'PYTHON', code: '1' } }
+    const { events, said } = await read([
+      chunk([search, found, links, files, filed, maps, coded, output, image, { ...image, thought: true }], 'STOP'),
+    ])
+    expect(events.filter(({ type }) => /search|code|image/.test(type))).toMatchObject([
+      { type: 'web-search-started', itemId: 't', query: 'a; b' },
+      { type: 'web-search-done', itemId: 't' },
+      { type: 'web-search-open-page', itemId: 'u', url: 'https://a.example/' },
+      { type: 'file-search-started', itemId: 'f' },
+      { type: 'file-search-done', itemId: 'f' },
+      { type: 'code-interpreter-started', itemId: 'c' },
+      { type: 'code-interpreter-code-done', itemId: 'c', code: '1' },
+      { type: 'code-interpreter-interpreting', itemId: 'c' },
+      { type: 'code-interpreter-done' },
+      { type: 'image-generation-completed' },
+    ])
+    expect(said).toHaveLength(10)
   })
 })
 
 describe('signatures', () => {
-  test('a signature on the last, empty part stays a part of its own', async () => {
-    const { sealed, turn } = await read([
-      chunk([{ text: 'Hel' }]),
-      chunk([{ text: 'lo' }]),
-      chunk([{ text: '', thoughtSignature: 'sig' }], 'STOP'),
-    ])
-    expect(sealed).toEqual([[{ text: 'Hello' }, { text: '', thoughtSignature: 'sig' }]])
-    expect(thoughtSignatureKey.get(turn.blocks[1] ?? userText(''))).toBe('sig')
+  test.each<[string, readonly object[], readonly unknown[], readonly unknown[]]>([
+    [
+      'one on the last, empty part stays on a part of its own',
+      [chunk([{ text: 'Hel' }]), chunk([{ text: 'lo' }]), chunk([signature], 'STOP')],
+      [['llm_text', 'Hello']],
+      [[{ text: 'Hello' }, signature]],
+    ],
+    [
+      'a signed part is joined with nothing, and the text stays one',
+      [
+        chunk([{ text: 'A' }, { text: 'B' }]),
+        chunk([{ text: 'C', thoughtSignature: 's' }, { text: 'D' }]),
+        chunk([{ text: 'E' }, { text: 'F', thoughtSignature: 't' }], 'STOP'),
+      ],
+      [['llm_text', 'ABCDEF']],
+      [[{ text: 'AB' }, { text: 'C', thoughtSignature: 's' }, { text: 'DE' }, { text: 'F', thoughtSignature: 't' }]],
+    ],
+    [
+      'one on a thought',
+      [
+        chunk(
+          [{ text: 'Hm', thought: true }, { text: '.', thought: true, thoughtSignature: 's' }, { text: 'Yes' }],
+          'STOP',
+        ),
+      ],
+      [
+        ['reasoning', 'Hm.'],
+        ['llm_text', 'Yes'],
+      ],
+      [
+        [
+          { text: 'Hm', thought: true },
+          { text: '.', thought: true, thoughtSignature: 's' },
+        ],
+        undefined,
+      ],
+    ],
+    [
+      'one that comes before the text is an item of its own',
+      [chunk([signature, { text: 'Hi' }], 'STOP')],
+      [
+        ['provider_item', signature],
+        ['llm_text', 'Hi'],
+      ],
+      [undefined, undefined],
+    ],
+    [
+      'one between thoughts and a call is an item of its own',
+      [chunk([{ text: 'Hm.', thought: true }, { thoughtSignature: 'sig' }, call('f', {})], 'STOP')],
+      [
+        ['reasoning', 'Hm.'],
+        ['provider_item', { text: '', thoughtSignature: 'sig' }],
+        ['tool_call', 'call_r_0', 'f', {}],
+      ],
+      [undefined, undefined, undefined],
+    ],
+    [
+      'one behind a call is an item of its own, behind the call',
+      [chunk([call('f', {})]), chunk([signature], 'STOP')],
+      [
+        ['tool_call', 'call_r_0', 'f', {}],
+        ['provider_item', signature],
+      ],
+      [undefined, undefined],
+    ],
+    [
+      'one on a call, and the id that it gave',
+      [
+        chunk(
+          [
+            { functionCall: { name: 'f', args: { a: 1 }, id: 'x' }, thoughtSignature: 's', partMetadata: { b: 2 } },
+            { functionCall: { name: 'g', args: {}, id: 'y' } },
+          ],
+          'STOP',
+        ),
+      ],
+      [
+        ['tool_call', 'x', 'f', { a: 1 }],
+        ['tool_call', 'y', 'g', {}],
+      ],
+      [
+        [{ functionCall: { name: 'f', args: { a: 1 }, id: 'x' }, thoughtSignature: 's', partMetadata: { b: 2 } }],
+        [{ functionCall: { name: 'g', args: {}, id: 'y' } }],
+      ],
+    ],
+    [
+      'one on any part of a streamed call is the call’s',
+      [
+        chunk([begin('f', { thoughtSignature: 'early' })]),
+        chunk([pieces({ '$.a': { numberValue: 1 } }), { ...end, thoughtSignature: 'late' }]),
+        chunk([begin('g', { thoughtSignature: 'only' }), end], 'STOP'),
+      ],
+      [
+        ['tool_call', 'call_r_0', 'f', { a: 1 }],
+        ['tool_call', 'call_r_1', 'g', {}],
+      ],
+      [
+        [{ functionCall: { name: 'f', args: { a: 1 } }, thoughtSignature: 'late' }],
+        [{ functionCall: { name: 'g', args: {} }, thoughtSignature: 'only' }],
+      ],
+    ],
+  ])('%s', async (_name, messages, blocks, parts) => {
+    const { said, sealed } = await read(messages)
+    expect(said).toEqual(blocks)
+    expect(sealed).toEqual(parts)
   })
 
-  test('a signed part is not joined with what follows', async () => {
-    const { said, sealed } = await read([chunk([{ text: 'A', thoughtSignature: 'sig' }, { text: 'B' }], 'STOP')])
-    expect(said).toEqual([
-      ['llm_text', 'A'],
-      ['llm_text', 'B'],
+  test('older readers find them under their key, and thoughts under theirs', async () => {
+    const { blocks } = await read([
+      chunk(
+        [
+          { text: 'Hm.', thought: true },
+          { text: 'Yes', thoughtSignature: 's' },
+          call('f', {}, { thoughtSignature: 't' }),
+        ],
+        'STOP',
+      ),
     ])
-    expect(sealed).toEqual([[{ text: 'A', thoughtSignature: 'sig' }], undefined])
-  })
-
-  test("a call's is kept with the call, also when its arguments came in pieces", async () => {
-    const { sealed } = await read([
-      chunk([{ functionCall: { name: 'f', willContinue: true }, thoughtSignature: 'sig' }]),
-      chunk([partial('$.a', { numberValue: 1 })]),
-      chunk([{ functionCall: {} }], 'STOP'),
+    expect(blocks.map((block) => [thoughtKey.get(block), thoughtSignatureKey.get(block)])).toEqual([
+      [true, undefined],
+      [undefined, 's'],
+      [undefined, 't'],
     ])
-    expect(sealed).toEqual([[{ functionCall: { name: 'f', args: { a: 1 } }, thoughtSignature: 'sig' }]])
-  })
-
-  test('one that belongs to no text is an item of its own', async () => {
-    const item: JsonObject = { text: '', thoughtSignature: 'sig' }
-    const { said } = await read([chunk([{ functionCall: { name: 'f', args: {} } }]), chunk([item], 'STOP')])
-    expect(said).toContainEqual(['provider_item', item])
   })
 })
 
-describe('how it ends', () => {
-  const hi = { text: 'Hi' }
-  test.each<[string, readonly object[], string]>([
-    ['STOP', [chunk([hi], 'STOP')], 'completed'],
-    ['a limit', [chunk([hi], 'MAX_TOKENS')], 'max_tokens'],
-    ['a limit without parts', [{ candidates: [{ finishReason: 'MAX_TOKENS' }] }], 'max_tokens'],
-    ['safety', [chunk([hi], 'SAFETY')], 'refusal'],
-    ['recitation', [{ candidates: [{ finishReason: 'RECITATION' }] }], 'refusal'],
-    ['a blocked prompt', [{ promptFeedback: { blockReason: 'PROHIBITED_CONTENT' } }], 'refusal'],
-    ['a prompt blocked for another reason', [{ promptFeedback: { blockReason: 'OTHER' } }], 'refusal'],
-    ['an unsafe picture', [{ candidates: [{ finishReason: 'IMAGE_SAFETY' }] }], 'refusal'],
-    ['a call', [chunk([{ functionCall: { name: 'f', args: {} } }], 'STOP')], 'tool_calls_pending'],
-    ['safety beside a call', [chunk([{ functionCall: { name: 'f', args: {} } }], 'SAFETY')], 'refusal'],
-    ['a word that nobody knows', [chunk([hi], 'NEW_REASON')], 'unknown'],
-  ])('%s', async (_name, messages, finish) => {
-    const { result, error } = await read(messages)
-    expect(error).toBeUndefined()
-    expect(result?.finish_class).toBe(finish)
-  })
-
-  test.each<[string, readonly object[], string]>([
-    ['a cut', [chunk([hi])], 'PROVIDER_STREAM_TRUNCATED'],
-    ['a cut in a call', [chunk([{ functionCall: { name: 'f', willContinue: true } }])], 'PROVIDER_STREAM_TRUNCATED'],
-    [
-      'a call that cannot be read',
-      [{ candidates: [{ finishReason: 'MALFORMED_FUNCTION_CALL' }] }],
-      'PROVIDER_MALFORMED_TOOL_CALL',
-    ],
-    [
-      'a call that nobody offered',
-      [{ candidates: [{ finishReason: 'UNEXPECTED_TOOL_CALL' }] }],
-      'PROVIDER_MALFORMED_TOOL_CALL',
-    ],
-    [
-      'an error inside the stream',
-      [chunk([hi]), { error: { code: 503, status: 'UNAVAILABLE', message: 'Overloaded' } }],
-      'PROVIDER_OVERLOADED',
-    ],
-    ['not a word', [chunk([], 'STOP')], 'PROVIDER_EMPTY_RESPONSE'],
-  ])('%s fails, and asks for no tool', async (_name, messages, code) => {
-    const { error, said } = await read(messages)
-    expect(error).toMatchObject({ code })
-    expect(said.flat()).not.toContain('tool_call')
-  })
-})
-
-test('usage counts thoughts as output and the prompts of its tools as input', async () => {
-  const usageMetadata = {
-    promptTokenCount: 10,
-    toolUsePromptTokenCount: 5,
-    cachedContentTokenCount: 4,
-    candidatesTokenCount: 3,
-    thoughtsTokenCount: 7,
-  }
-  const { result } = await read([chunk([{ text: 'Hi' }], 'STOP', { usageMetadata })])
-  expect(result?.usage).toEqual({
-    input_tokens: 15,
-    output_tokens: 10,
-    cached_tokens: 4,
-    cache_read_input_tokens: 4,
-    reasoning_tokens: 7,
-  })
-})
-
-test('what an answer rests on is cited', async () => {
-  const groundingMetadata = { groundingChunks: [{ web: { uri: 'https://a.example/', title: 'A' } }] }
+test('a reply says who answers and what it has cost so far, each once', async () => {
+  const usage = (candidatesTokenCount: number) => ({ usageMetadata: { promptTokenCount: 9, candidatesTokenCount } })
   const { events, result } = await read([
-    { candidates: [{ content: { parts: [{ text: 'Hi' }] }, finishReason: 'STOP', groundingMetadata }] },
+    { usageMetadata: { trafficType: 'ON_DEMAND' }, responseId: 'r' },
+    chunk([{ text: 'Hel' }], undefined, usage(1)),
+    chunk([{ text: 'lo' }], undefined, usage(1)),
+    chunk([{ text: '!' }], 'STOP', usage(3)),
+    { hologram: true },
   ])
-  const cited = events.filter((event): event is EventOf<'citation'> => event.type === 'citation')
-  expect(cited).toMatchObject([{ url: 'https://a.example/', title: 'A' }])
-  expect(result?.extra?.['grounding_metadata']).toEqual(groundingMetadata)
+  const told = eventsOf(events, 'provider-call-metadata-updated').map(({ responseId, model, usage: counted }) => ({
+    responseId,
+    model,
+    output: counted?.output_tokens,
+  }))
+  expect(told).toEqual([{ responseId: 'r' }, { model: 'gemini-x', output: 1 }, { output: 3 }])
+  expect(result).toMatchObject({ model: 'gemini-x', response_id: 'r' })
+  expect(result?.extra).toEqual({
+    usage: { trafficType: 'ON_DEMAND', promptTokenCount: 9, candidatesTokenCount: 3 },
+    ignored_events: 1,
+  })
 })
