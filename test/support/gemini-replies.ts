@@ -63,7 +63,7 @@ export async function read(messages: readonly object[], options: ReplyOptions = 
 }
 
 /** A block in a few words, for tables. */
-export function summary(block: Block): readonly unknown[] {
+function summary(block: Block): readonly unknown[] {
   if (block.kind === 'tool_call') return [block.kind, block.payload.id, block.payload.name, block.payload.args]
   const payload: Readonly<Record<string, unknown>> = { ...block.payload }
   return block.kind === 'other' ? [block.rawKind, payload['item']] : [block.kind, payload['text']]

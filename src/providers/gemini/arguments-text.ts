@@ -27,9 +27,9 @@ export class ArgumentsText {
     if (!this.#isInOrder) return ''
     if (this.#isInText && typeof value === 'string' && this.#isAt(steps)) return this.#append(escaped(value))
     const shared = this.#shared(steps)
+    const [step, ...inner] = steps.slice(shared)
     const level = this.#levels[shared]
-    const step = steps[shared]
-    this.#isInOrder = level !== undefined && step !== undefined && isFree(level, step)
+    this.#isInOrder = level !== undefined && step !== undefined && isNext(level, step) && inner.every(isFirst)
     if (!this.#isInOrder) return ''
     return this.#append(this.#close(shared) + this.#open(steps, shared) + this.#value(value))
   }
@@ -98,8 +98,13 @@ export class ArgumentsText {
 }
 
 /** Whether the next thing that is written in a container may be at this step. */
-function isFree({ isList, names }: Level, step: Step): boolean {
+function isNext({ isList, names }: Level, step: Step): boolean {
   return isList ? step === names.size : typeof step === 'string' && !names.has(step)
+}
+
+/** Whether the first thing that is written in a new container may be at this step. */
+function isFirst(step: Step): boolean {
+  return typeof step === 'string' || step === 0
 }
 
 function escaped(text: string): string {

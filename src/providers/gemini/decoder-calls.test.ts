@@ -134,6 +134,16 @@ describe('calls in pieces', () => {
       { a: 1 },
     ],
     ['with whole arguments behind the name', [begin('f'), { functionCall: { args: { a: 1 } } }], { a: 1 }],
+    [
+      'with empty arguments beside the name',
+      [{ functionCall: { name: 'f', args: {}, willContinue: true } }, pieces({ '$.a': { numberValue: 1 } }), end],
+      { a: 1 },
+    ],
+    [
+      'with some arguments beside the name',
+      [{ functionCall: { name: 'f', args: { b: 2 }, willContinue: true } }, pieces({ '$.a': { numberValue: 1 } }), end],
+      { b: 2, a: 1 },
+    ],
     ['with an end mark too many', [begin('f'), end, end, end], {}],
     [
       'with pieces whose end is not said',

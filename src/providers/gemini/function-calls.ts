@@ -90,20 +90,18 @@ function isEnd(call: JsonObject): boolean {
 
 /** The arguments: an object; the text of anything else. Some proxies send them as text. */
 function argumentsOf(draft: Draft, emit: Emit): Json {
-  const given = object(draft.part, 'functionCall')?.['args']
-  if (typeof given === 'string' && given !== '') {
-    write(draft, given, emit)
-    const parsed = tryParseJson(given)
-    return isJsonObject(parsed) ? parsed : given
-  }
-  if (given !== undefined && given !== null && given !== '') {
-    const written = JSON.stringify(given)
-    write(draft, written, emit)
-    return isJsonObject(given) ? given : written
-  }
+  const given = object(draft.part, 'functionCall')?.['args'] ?? ''
+  if (draft.written === 0 && draft.pieces.isReadable && given !== '') return wholeArguments(draft, given, emit)
   const { text: rest, value } = draft.pieces.end()
   write(draft, rest, emit)
-  return value ?? draft.pieces.written
+  return value === undefined ? draft.pieces.written : { ...(isJsonObject(given) && given), ...value }
+}
+
+function wholeArguments(draft: Draft, given: Json, emit: Emit): Json {
+  const written = typeof given === 'string' ? given : JSON.stringify(given)
+  write(draft, written, emit)
+  const value = typeof given === 'string' ? tryParseJson(given) : given
+  return isJsonObject(value) ? value : written
 }
 
 /** The later part's fields over the earlier's, in the call as well. */

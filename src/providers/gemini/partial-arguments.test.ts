@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import * as some from '../../../test/support/arbitraries.ts'
-import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
+import { isJsonObject, tryParseJson, type Json, type JsonObject } from '../../json.ts'
 import { parsePath } from './json-path.ts'
 import { PartialArguments } from './partial-arguments.ts'
 
@@ -78,11 +78,22 @@ test('in any order they come out the same, or say that they cannot be read', () 
     fc.property(shuffled, ([inOrder, outOfOrder]) => {
       const [one, other] = [new PartialArguments(), new PartialArguments()]
       one.add({ partialArgs: inOrder })
-      other.add({ partialArgs: outOfOrder })
-      expect(other.end().value).toEqual(one.end().value)
+      const told = outOfOrder.map((piece) => other.add({ partialArgs: [piece] })).join('')
+      const { text, value } = other.end()
+      expect(value).toEqual(one.end().value)
+      const parsed = tryParseJson(told + text)
+      if (parsed === undefined) expect(text).toBe('')
+      else expect(parsed).toEqual(value)
     }),
     { numRuns: 300 },
   )
+})
+
+test('a piece for a place that is closed ends the text, and nothing more is told', () => {
+  const read = new PartialArguments()
+  const add = (jsonPath: string, numberValue: number) => read.add({ partialArgs: [{ jsonPath, numberValue }] })
+  expect([add('$.a.x', 1), add('$.b', 2), add('$.a.y', 3), add('$.c', 4)]).toEqual(['{"a":{"x":1', '},"b":2', '', ''])
+  expect(read.end()).toEqual({ text: '', value: { a: { x: 1, y: 3 }, b: 2, c: 4 } })
 })
 
 test('any pieces at all end as a value or as a text that nobody takes for one', () => {

@@ -40,6 +40,11 @@ export class PartialArguments {
     return { text: this.#text.end(), value: plainObject(this.#root) }
   }
 
+  /** Whether all pieces could be put in their places. */
+  get isReadable(): boolean {
+    return this.#isReadable
+  }
+
   /** The text so far: an object that is not closed, and so never taken for whole. */
   get written(): string {
     return this.#text.written

@@ -111,6 +111,18 @@ describe('settings', () => {
     ],
     ['no effort before there were levels', 'gemini-2.5-flash', { reasoning_effort: 'none' }, { thinkingBudget: 0 }],
     [
+      'no effort of a model that always thinks',
+      'gemini-2.5-pro',
+      { reasoning_effort: 'none' },
+      { includeThoughts: true, thinkingBudget: 128 },
+    ],
+    [
+      'the least effort of a model that always thinks',
+      'gemini-3.1-pro-preview',
+      { reasoning_effort: 'minimal' },
+      { includeThoughts: true, thinkingLevel: 'LOW' },
+    ],
+    [
       'the least effort since there are levels',
       'gemini-flash-latest',
       { reasoning_effort: 'none' },

@@ -1,4 +1,4 @@
-import { jsonEqual, type JsonObject } from '../../json.ts'
+import type { JsonObject } from '../../json.ts'
 import type { ReasoningBlock, TextBlock, ToolCallBlock } from '../../turns/block.ts'
 import { sidecarKey, thoughtSignatureKey } from '../../turns/keys.ts'
 
@@ -9,7 +9,8 @@ export function sealed<B extends TextBlock | ReasoningBlock | ToolCallBlock>(
   signature: string | undefined,
 ): B {
   const signed = signature === undefined ? block : thoughtSignatureKey.set(block, signature)
-  const isPlain = parts.length === 0 || (parts.length === 1 && jsonEqual(parts[0], plainPart(block)))
+  const isPlain =
+    parts.length === 0 || (parts.length === 1 && JSON.stringify(parts[0]) === JSON.stringify(plainPart(block)))
   return isPlain ? signed : sidecarKey.set(signed, { provider: 'gemini', item: { parts } })
 }
 

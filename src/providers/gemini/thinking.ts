@@ -31,8 +31,8 @@ const budgets: ReadonlyMap<string, number> = new Map([
 export function thinkingConfig({ model, inference }: CallSettings): JsonObject | undefined {
   const effort = inference.reasoning_effort?.toLowerCase() ?? ''
   const isOld = generationOf(model) === 2
-  const budget = inference.thinking_budget ?? (isOld ? budgets.get(effort) : undefined)
-  const level = budget === undefined ? levels.get(effort) : undefined
+  const budget = inference.thinking_budget ?? (isOld ? budgetOf(effort, model) : undefined)
+  const level = budget === undefined ? levelOf(effort, model) : undefined
   const summary = inference.reasoning_summary
   if (budget === undefined && level === undefined && summary === undefined) return undefined
   return {
@@ -41,6 +41,23 @@ export function thinkingConfig({ model, inference }: CallSettings): JsonObject |
     ...(budget !== undefined && { thinkingBudget: budget }),
     ...(level !== undefined && { thinkingLevel: level }),
   }
+}
+
+// Models named `pro` do not go without thinking.
+function budgetOf(effort: string, model: string): number | undefined {
+  const budget = budgets.get(effort)
+  return budget === 0 && isPro(model) ? leastOfPro.budget : budget
+}
+
+function levelOf(effort: string, model: string): string | undefined {
+  const level = levels.get(effort)
+  return level === 'MINIMAL' && isPro(model) ? leastOfPro.level : level
+}
+
+const leastOfPro = { budget: 128, level: 'LOW' }
+
+function isPro(model: string): boolean {
+  return /\bpro\b/i.test(model)
 }
 
 /** Settings of thinking that Gemini has no word for, each with what happens instead. */
