@@ -52,16 +52,43 @@ describe('applyEvent', () => {
     { type: 'inference-finished', ...ids, result },
     { type: 'inference-stopped', ...ids, reason: '', result },
     { type: 'inference-failed', ...ids, error: { code: 'INTERNAL', message: '' }, result },
+    { type: 'inference-interrupted', ...ids, reason: '', result },
   ])('$type sets the result of the turn alone', (event) => {
     const ended = applyEvent(turn, event)
     expect(inferenceResultKey.get(ended)).toEqual(result)
     expect(ended.blocks).toBe(turn.blocks)
   })
 
+  const opened = { type: 'turn-opened' as const, ordinal: 1, at: '', sessionId: 's', turnId: 'turn-2' }
+  it('turn-opened changes the turn before it into the next one', () => {
+    const delta = { head: 1, add: [userText('next')], tail: 0 }
+    expect(applyEvent(turn, { ...opened, base: turn.id, delta })).toEqual({
+      ...turn,
+      id: 'turn-2',
+      blocks: [user, userText('next')],
+    })
+  })
+
+  it('turn-opened without a base is the whole turn', () => {
+    const delta = { head: 0, add: [userText('first')], tail: 0, data: { a: 1 } }
+    expect(applyEvent(turn, { ...opened, delta })).toEqual({
+      id: 'turn-2',
+      blocks: [userText('first')],
+      metadata: {},
+      data: { a: 1 },
+    })
+  })
+
   const changing: readonly InferenceEventType[] = [
     ...(['text-segment-finished', 'reasoning-segment-finished', 'block-received', 'tool-call-requested'] as const),
     ...(['tool-result-ready', 'turn-edited', 'attempt-discarded', 'provider-call-finished'] as const),
-    ...(['inference-finished', 'inference-stopped', 'inference-failed'] as const),
+    ...([
+      'inference-finished',
+      'inference-stopped',
+      'inference-failed',
+      'inference-interrupted',
+      'turn-opened',
+    ] as const),
   ]
   it.each(eventTypes.filter((type) => !changing.includes(type)))('%s changes nothing', (type) => {
     fc.assert(

@@ -1,7 +1,7 @@
 import type { Block } from '../turns/block.ts'
 import { applyDelta, turnDelta, type TurnDelta } from '../turns/delta.ts'
 import { blockResultKey, inferenceResultKey, middlewareKey } from '../turns/keys.ts'
-import { append, type Turn } from '../turns/turn.ts'
+import { append, createTurn, type Turn } from '../turns/turn.ts'
 import type { InferenceResult } from '../turns/values.ts'
 import type { EngineEvent, InferenceEvent, TurnEdit } from './event.ts'
 
@@ -17,6 +17,8 @@ export function applyEvent(turn: Turn, event: EngineEvent | InferenceEvent): Tur
     case 'tool-call-requested':
     case 'tool-result-ready':
       return append(turn, event.block)
+    case 'turn-opened':
+      return { ...applyDelta(event.base === undefined ? createTurn() : turn, event.delta), id: event.turnId }
     case 'turn-edited':
       return applyDelta(turn, 'edit' in event ? editDelta(turn, event) : event.delta)
     case 'attempt-discarded':
@@ -26,6 +28,7 @@ export function applyEvent(turn: Turn, event: EngineEvent | InferenceEvent): Tur
     case 'inference-finished':
     case 'inference-stopped':
     case 'inference-failed':
+    case 'inference-interrupted':
       return inferenceResultKey.set(turn, event.result)
     default:
       return turn

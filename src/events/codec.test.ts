@@ -169,6 +169,7 @@ describe('decodeEvent', () => {
   })
 
   const required = {
+    turn: ['session_id', 'turn_id'],
     inference: ['session_id', 'inference_id', 'turn_id'],
     'provider-call': ['session_id', 'inference_id', 'turn_id', 'provider_call_id', 'attempt'],
     segment: ['session_id', 'inference_id', 'turn_id', 'provider_call_id', 'attempt', 'segment_id'],

@@ -23,6 +23,7 @@ const [providerCallId, attempt, segmentId, toolCallId] = [
 const inferenceIds = [sessionId, inferenceId, turnId]
 const providerCallIds = [...inferenceIds, providerCallId, attempt]
 const scopeIds: Readonly<Record<EventScope, readonly IdColumn[]>> = {
+  turn: [sessionId, { ...inferenceId, isOptional: true }, turnId],
   inference: inferenceIds,
   'provider-call': providerCallIds,
   segment: [...providerCallIds, segmentId],

@@ -5,7 +5,7 @@ import { decodeBlock } from '../turns/decode.ts'
 import type { TurnDelta } from '../turns/delta.ts'
 import { encodeBlock } from '../turns/encode.ts'
 import { finishClasses, inferenceResultSchema, usageSchema, type InferenceResult, type Usage } from '../turns/values.ts'
-import type { ErrorInfo, EventOf, InferenceEventType, ProjectionRepair } from './event.ts'
+import { decisions, type ErrorInfo, type EventOf, type InferenceEventType, type ProjectionRepair } from './event.ts'
 
 // One row for each type of the catalogue: the ids that it must carry, and how each of its own fields is stored. The
 // types of event.ts demand a row for every event and a column for every field.
@@ -31,7 +31,9 @@ type ScopeOf<Event> = Event extends { segmentId: string }
     ? 'tool-call'
     : Event extends { providerCallId: string }
       ? 'provider-call'
-      : 'inference'
+      : undefined extends Event['inferenceId' & keyof Event]
+        ? 'turn'
+        : 'inference'
 export type EventScope = ScopeOf<EventOf<InferenceEventType>>
 
 type SharedField =
@@ -109,6 +111,14 @@ const errorInfo = storedAs<ErrorInfo>(v.looseObject({ code: v.string(), message:
 const repairs = storedAs<readonly ProjectionRepair[]>(
   v.array(v.looseObject({ repair: v.string(), block: v.number(), detail: v.string() })),
 )
+const origin: Field<{ readonly sessionId: string; readonly turnId: string }> = {
+  encode: ({ sessionId, turnId }) => ({ session_id: sessionId, turn_id: turnId }),
+  decode: (stored) => {
+    if (!isJsonObject(stored)) return undefined
+    const { session_id: sessionId, turn_id: turnId } = stored
+    return typeof sessionId === 'string' && typeof turnId === 'string' ? { sessionId, turnId } : undefined
+  },
+}
 const delta: Field<TurnDelta> = {
   encode: ({ head, add, tail, metadata, data }) => ({
     head,
@@ -139,14 +149,18 @@ const item = { itemId: optional(text) }
 const itemDelta = { ...item, delta: text }
 const segmentDelta = { offset: number, delta: text }
 const failed = { error: errorInfo, result }
-const status = oneOf('success', 'error')
+const status = oneOf('success', 'error', 'unknown')
 
 export const eventTable: EventTable = {
+  'turn-opened': ['turn', { base: optional(text), delta, origin: optional(origin) }],
+  'prompt-accepted': ['inference', { block: blockOf('user'), key: optional(text) }],
   'inference-started': ['inference', {}],
+  'inference-resumed': ['inference', { restarts: number }],
+  'cancel-requested': ['inference', { reason: text }],
   'inference-finished': ['inference', { result }],
   'inference-stopped': ['inference', { reason: text, result }],
   'inference-failed': ['inference', failed],
-  'inference-interrupted': ['inference', { reason: text }],
+  'inference-interrupted': ['inference', { reason: text, result }],
   'phase-reached': ['inference', { phase: oneOf('pre_inference', 'post_inference', 'post_tools'), iteration: number }],
   'persist-failed': ['inference', { error: errorInfo }],
   log: ['inference', { level: oneOf('debug', 'info', 'warn', 'error'), message: text, fields: optional(object) }],
@@ -214,7 +228,31 @@ export const eventTable: EventTable = {
   'tool-call-started': ['tool-call', { toolName: text }],
   'tool-call-arguments-delta': ['tool-call', segmentDelta],
   'tool-call-requested': ['tool-call', { block: blockOf('tool_call') }],
-  'tool-execution-started': ['tool-call', { toolName: text, input: json }],
+  'tool-execution-started': [
+    'tool-call',
+    { toolName: text, input: json, effect: optional(oneOf('read', 'idempotent')) },
+  ],
+  'approval-requested': [
+    'tool-call',
+    {
+      approvalId: text,
+      toolName: text,
+      input: json,
+      reason: oneOf('policy', 'outcome-unknown'),
+      hash: text,
+      expiresAt: optional(text),
+    },
+  ],
+  'approval-decided': [
+    'tool-call',
+    {
+      approvalId: text,
+      decision: oneOf(...decisions),
+      input: optional(json),
+      message: optional(text),
+      by: optional(text),
+    },
+  ],
   'tool-progress': ['tool-call', { toolName: text, progress: json }],
   'tool-result-ready': ['tool-call', { toolName: text, status, block: blockOf('tool_use') }],
   'tool-call-finished': ['tool-call', { toolName: text, status }],

@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../json.ts'
-import type { OtherBlock, ReasoningBlock, TextBlock, ToolCallBlock, ToolUseBlock } from '../turns/block.ts'
+import type { OtherBlock, ReasoningBlock, TextBlock, ToolCallBlock, ToolUseBlock, UserBlock } from '../turns/block.ts'
 import type { TurnDelta } from '../turns/delta.ts'
 import type { Turn } from '../turns/turn.ts'
 import type { FinishClass, InferenceResult, Usage } from '../turns/values.ts'
@@ -7,7 +7,12 @@ import type { FinishClass, InferenceResult, Usage } from '../turns/values.ts'
 // The catalogue: what can happen, the fields of each event, and the ids that it must carry. Names in this file are
 // camelCase; on the wire and in the log every name is snake_case (codec.ts).
 
-/** Ids that an event carries, by how deep in a run it happens. */
+/** Ids that an event carries, by how deep in a run it happens. A turn may be there before any inference is. */
+export interface TurnScope {
+  readonly sessionId: string
+  readonly turnId: string
+  readonly inferenceId?: string
+}
 export interface InferenceScope {
   readonly sessionId: string
   readonly inferenceId: string
@@ -55,20 +60,44 @@ export interface ProjectionRepair {
 export const phases = ['pre_inference', 'post_inference', 'post_tools', 'final'] as const
 export type Phase = (typeof phases)[number]
 export type ReasoningSource = 'provider' | 'thinking' | 'summary'
-export type ToolStatus = 'success' | 'error'
+/** `unknown`: the process died, or was told to stop, while the tool ran; whether it did its work cannot be said. */
+export type ToolStatus = 'success' | 'error' | 'unknown'
+/** Why a person is asked: the tool wants it so, or it may have run already and a second time could do harm. */
+export type ApprovalReason = 'policy' | 'outcome-unknown'
+export const decisions = ['approved', 'denied', 'expired'] as const
+export type Decision = (typeof decisions)[number]
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 type None = Readonly<Record<never, never>>
 
-/** Begin and end of an inference. Exactly one of the last four ends it; only the run emits them. */
+/** A turn as it begins. */
+export interface TurnFields {
+  /**
+   * The turn is `base`, the turn before it in this log, changed by `delta`; without a base the delta is the whole turn.
+   * `origin` is the turn of another session that it was forked from.
+   */
+  'turn-opened': {
+    readonly base?: string
+    readonly delta: TurnDelta
+    readonly origin?: { readonly sessionId: string; readonly turnId: string }
+  }
+}
+
+/** Begin and end of an inference. Exactly one of the last four ends it; only the session and the run emit them. */
 export interface LifecycleFields {
+  /** A prompt is in the log and its inference waits for its turn; `key` is the idempotency key that it came with. */
+  'prompt-accepted': { readonly block: UserBlock; readonly key?: string }
   'inference-started': None
+  /** The process that ran it died and another goes on from its last whole step; `restarts` counts from 1. */
+  'inference-resumed': { readonly restarts: number }
+  /** Somebody wants it to stop. The end follows, unless it came first. */
+  'cancel-requested': { readonly reason: string }
   'inference-finished': { readonly result: InferenceResult }
   /** Cancelled; what had been produced is in the turn. */
   'inference-stopped': { readonly reason: string; readonly result: InferenceResult }
   'inference-failed': { readonly error: ErrorInfo; readonly result: InferenceResult }
-  /** The process that ran it died. */
-  'inference-interrupted': { readonly reason: string }
+  /** The process that ran it died, and nothing goes on from there. */
+  'inference-interrupted': { readonly reason: string; readonly result: InferenceResult }
 }
 
 /** Things that happen in a run, outside of a provider call. */
@@ -165,8 +194,33 @@ export interface ToolCallFields {
   'tool-call-started': { readonly toolName: string }
   'tool-call-arguments-delta': { readonly offset: number; readonly delta: string }
   'tool-call-requested': { readonly block: ToolCallBlock }
-  /** `input` is masked where the tool says so. */
-  'tool-execution-started': { readonly toolName: string; readonly input: Json }
+  /**
+   * The call runs only after this is in the log. `input` is masked where the tool says so; `effect` is what the tool
+   * says of a second execution, absent when it says nothing; `attempt` of the envelope is that of the provider call.
+   */
+  'tool-execution-started': {
+    readonly toolName: string
+    readonly input: Json
+    readonly effect?: 'read' | 'idempotent'
+  }
+  /** The call waits for a decision. `hash` binds it to the tool, its arguments, the session and the turn. */
+  'approval-requested': {
+    readonly approvalId: string
+    readonly toolName: string
+    readonly input: Json
+    readonly reason: ApprovalReason
+    readonly hash: string
+    /** ISO 8601 in UTC; then it counts as expired. */
+    readonly expiresAt?: string
+  }
+  /** `input` replaces the arguments; `message` is what the model is told of a refusal; `by` is who decided. */
+  'approval-decided': {
+    readonly approvalId: string
+    readonly decision: Decision
+    readonly input?: Json
+    readonly message?: string
+    readonly by?: string
+  }
   'tool-progress': { readonly toolName: string; readonly progress: Json }
   'tool-result-ready': { readonly toolName: string; readonly status: ToolStatus; readonly block: ToolUseBlock }
   'tool-call-finished': { readonly toolName: string; readonly status: ToolStatus }
@@ -190,6 +244,7 @@ export type TurnEditedEvent = Recorded<
 >
 /** An event as it is recorded, shown and stored: with every id that it must carry, required by type. */
 export type InferenceEvent =
+  | Recorded<TurnFields, TurnScope>
   | Recorded<LifecycleFields & RunFields, InferenceScope>
   | TurnEditedEvent
   | Recorded<ProviderCallFields, ProviderCallScope>

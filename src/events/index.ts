@@ -3,9 +3,12 @@ export { applyEvent } from './apply.ts'
 export { decodeEvent, encodeEvent, eventToJsonLine } from './codec.ts'
 export { defineEvent, EventRegistry, type EventDefinition } from './custom.ts'
 export {
+  decisions,
   isTerminal,
   phases,
   terminalTypes,
+  type ApprovalReason,
+  type Decision,
   type EngineEvent,
   type Envelope,
   type ErrorInfo,
@@ -29,6 +32,8 @@ export {
   type ToolStatus,
   type TurnEdit,
   type TurnEditedEvent,
+  type TurnFields,
+  type TurnScope,
   type UnknownEvent,
 } from './event.ts'
 export {

@@ -62,6 +62,8 @@ it('four types end an inference', () => {
     'inference-failed',
     'inference-interrupted',
   ])
-  expect(isTerminal({ ...event, type: 'inference-interrupted', reason: '' })).toBe(true)
+  expect(
+    isTerminal({ ...event, type: 'inference-interrupted', reason: '', result: { finish_class: 'interrupted' } }),
+  ).toBe(true)
   expect(isTerminal(event)).toBe(false)
 })

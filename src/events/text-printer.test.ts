@@ -151,7 +151,11 @@ Blue.
       [{ type: 'inference-stopped', reason: 'by hand', result: { finish_class: 'interrupted' } }],
       '--- Stopped: by hand\n',
     ],
-    ['that a run was interrupted', [{ type: 'inference-interrupted', reason: 'crash' }], '--- Interrupted: crash\n'],
+    [
+      'that a run was interrupted',
+      [{ type: 'inference-interrupted', reason: 'crash', result: { finish_class: 'interrupted' } }],
+      '--- Interrupted: crash\n',
+    ],
     [
       'that an answer is not whole',
       [{ type: 'inference-finished', result: { finish_class: 'max_tokens' } }],

@@ -111,6 +111,13 @@ const lines: Lines = {
   'inference-finished': ({ result }) =>
     result.finish_class === 'completed' ? undefined : `--- Finished: ${result.finish_class}`,
   'inference-stopped': ({ reason }) => `--- Stopped: ${reason}`,
+  'inference-resumed': ({ restarts }) => `--- Resumed after a crash (${restarts})`,
+  'approval-requested': ({ toolName, input, reason }) =>
+    reason === 'policy'
+      ? `--- Approval needed: ${toolName} ${short(input)}`
+      : `--- ${toolName} may have run already; run it again? ${short(input)}`,
+  'approval-decided': ({ decision, message }) =>
+    `--- Approval: ${decision}${message === undefined ? '' : `: ${message}`}`,
   'inference-interrupted': ({ reason }) => `--- Interrupted: ${reason}`,
   'inference-failed': ({ error }) => `[error] ${error.code}: ${error.message}`,
 }

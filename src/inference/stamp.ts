@@ -85,6 +85,8 @@ export class Stamper {
         }
       case 'tool-execution-started':
       case 'tool-progress':
+      case 'approval-requested':
+      case 'approval-decided':
       case 'tool-call-finished':
         return { ...event, ...this.#envelope(), ...this.#toolScope(event.toolCallId) }
       case 'turn-edited': {

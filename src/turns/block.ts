@@ -60,6 +60,8 @@ export interface ToolUsePayload {
   readonly id: string
   readonly result?: Json
   readonly error?: string
+  /** The tool may have done its work or not: nobody saw it end. */
+  readonly outcome_unknown?: true
 }
 
 interface ImageOptions {

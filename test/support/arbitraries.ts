@@ -1,7 +1,13 @@
 import fc from 'fast-check'
-import type { EventOf, InferenceEvent, InferenceEventType, UnknownEvent } from '../../src/events/event.ts'
+import {
+  decisions,
+  type EventOf,
+  type InferenceEvent,
+  type InferenceEventType,
+  type UnknownEvent,
+} from '../../src/events/event.ts'
 import type { Json, JsonObject } from '../../src/json.ts'
-import type { Block, BlockKind, ImagePart } from '../../src/turns/block.ts'
+import { userText, type Block, type BlockKind, type ImagePart, type UserBlock } from '../../src/turns/block.ts'
 import type { TurnDelta } from '../../src/turns/delta.ts'
 import type { Turn } from '../../src/turns/turn.ts'
 import { finishClasses, type InferenceResult, type Usage } from '../../src/turns/values.ts'
@@ -257,6 +263,7 @@ const inferenceIds = { ...envelope, sessionId: id, inferenceId: id, turnId: id }
 const callIds = { ...inferenceIds, providerCallId: id, attempt: fc.integer({ min: 1, max: 9 }) }
 const segmentIds = { ...callIds, segmentId: id }
 const scopes = {
+  turn: fc.record({ ...inferenceIds }, { requiredKeys: ['ordinal', 'at', 'sessionId', 'turnId'] }),
   inference: fc.record(inferenceIds),
   call: fc.record(callIds),
   segment: fc.record(segmentIds),
@@ -284,14 +291,25 @@ const itemDelta = fc.record({ itemId: someText, delta: text }, { requiredKeys: [
 const segmentDelta = fc.record({ offset: fc.nat(), delta: text })
 const finished = { partial: fc.constant(true as const) }
 const toolName = someText
-const toolStatus = fc.constantFrom('success' as const, 'error' as const)
+const toolStatus = fc.constantFrom('success' as const, 'error' as const, 'unknown' as const)
+const userBlock: fc.Arbitrary<UserBlock> = text.map((said) => userText(said))
 
 const eventFields: Fields = {
+  'turn-opened': [
+    'turn',
+    fc.record(
+      { base: id, delta: turnDelta, origin: fc.record({ sessionId: id, turnId: id }) },
+      { requiredKeys: ['delta'] },
+    ),
+  ],
+  'prompt-accepted': ['inference', fc.record({ block: userBlock, key: someText }, { requiredKeys: ['block'] })],
   'inference-started': ['inference', none],
+  'inference-resumed': ['inference', fc.record({ restarts: fc.nat() })],
+  'cancel-requested': ['inference', fc.record({ reason: text })],
   'inference-finished': ['inference', fc.record({ result: inferenceResult })],
   'inference-stopped': ['inference', fc.record({ reason: text, result: inferenceResult })],
   'inference-failed': ['inference', fc.record({ error: errorInfo, result: inferenceResult })],
-  'inference-interrupted': ['inference', fc.record({ reason: text })],
+  'inference-interrupted': ['inference', fc.record({ reason: text, result: inferenceResult })],
   'phase-reached': [
     'inference',
     fc.record({
@@ -399,7 +417,34 @@ const eventFields: Fields = {
   'tool-call-started': ['tool', fc.record({ toolName })],
   'tool-call-arguments-delta': ['tool', segmentDelta],
   'tool-call-requested': ['tool', fc.record({ block: blockOf('tool_call') })],
-  'tool-execution-started': ['tool', fc.record({ toolName, input: json })],
+  'tool-execution-started': [
+    'tool',
+    fc.record(
+      { toolName, input: json, effect: fc.constantFrom('read' as const, 'idempotent' as const) },
+      { requiredKeys: ['toolName', 'input'] },
+    ),
+  ],
+  'approval-requested': [
+    'tool',
+    fc.record(
+      {
+        approvalId: id,
+        toolName,
+        input: json,
+        reason: fc.constantFrom('policy' as const, 'outcome-unknown' as const),
+        hash: someText,
+        expiresAt: someText,
+      },
+      { requiredKeys: ['approvalId', 'toolName', 'input', 'reason', 'hash'] },
+    ),
+  ],
+  'approval-decided': [
+    'tool',
+    fc.record(
+      { approvalId: id, decision: fc.constantFrom(...decisions), input: json, message: text, by: someText },
+      { requiredKeys: ['approvalId', 'decision'] },
+    ),
+  ],
   'tool-progress': ['tool', fc.record({ toolName, progress: json })],
   'tool-result-ready': ['tool', fc.record({ toolName, status: toolStatus, block: blockOf('tool_use') })],
   'tool-call-finished': ['tool', fc.record({ toolName, status: toolStatus })],
