@@ -1,0 +1,15 @@
+// Stores: where sessions are kept. store.ts says what one must do; read it first.
+export { MemoryStore } from './memory-store.ts'
+export type {
+  Claimed,
+  Commit,
+  Committed,
+  Head,
+  LogEntry,
+  NewEntry,
+  NewSnapshot,
+  Snapshot,
+  Store,
+  StoredBlock,
+  Submission,
+} from './store.ts'
