@@ -41,7 +41,7 @@ export interface Snapshot {
   /** Places of the bags in the block log. */
   readonly metadata: number
   readonly data: number
-  /** SHA-256 (hex) of the fields above, `ordinal` and `at` left out, and of the block log's hash at its last place. */
+  /** SHA-256 (hex) of the fields above, `ordinal` and `at` left out, and of the hash of the piece at `metadata`. */
   readonly hash: string
 }
 /** A snapshot on its way into the store: `ordinal` is that of the commit's entry number `entry`, from 0. */
