@@ -4,7 +4,12 @@ import { testContext } from '../../test/support/event-engine.ts'
 import { calculator, currentTime } from './builtin-tools.ts'
 import { toolParameters, type ToolContext } from './tool.ts'
 
-const context: ToolContext = { ...testContext(), ids: { ...testContext().ids, toolCallId: 'call-1' }, report: () => {} }
+const context: ToolContext = {
+  ...testContext(),
+  ids: { ...testContext().ids, toolCallId: 'call-1' },
+  idempotencyKey: 'key-1',
+  report: () => {},
+}
 
 test('the calculator computes what it is given and describes its input', () => {
   expect(calculator.execute({ expression: '(2 + 3) * 4' }, context)).toBe(20)

@@ -1,7 +1,8 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from '@standard-schema/spec'
 import type { Clock, NewId } from '../clock.ts'
 import { applyEvent } from '../events/apply.ts'
-import type { EngineEvent, InferenceScope } from '../events/event.ts'
+import type { Decision, EngineEvent, InferenceEvent, InferenceScope } from '../events/event.ts'
+import type { Json } from '../json.ts'
 import type { Turn } from '../turns/turn.ts'
 
 /** What a tool takes: any Standard Schema that can also describe itself as JSON Schema (zod 4 does; see `jsonSchemaInput`). */
@@ -15,6 +16,17 @@ export interface ToolSpec<Input = unknown> {
   readonly input: ToolInputSchema<Input>
 }
 
+/** What was decided on an approval. */
+export interface ApprovalDecision {
+  readonly decision: Decision
+  /** Replaces the arguments of the call. */
+  readonly input?: Json
+  /** What the model is told of a refusal. */
+  readonly message?: string
+  /** Who decided. */
+  readonly by?: string
+}
+
 /** What a run hands to every engine: who it is, when to stop, which tools to offer, and where time and ids come from. */
 export interface InferenceContext {
   readonly ids: InferenceScope
@@ -22,6 +34,10 @@ export interface InferenceContext {
   readonly tools: readonly ToolSpec[]
   readonly clock: Clock
   readonly newId: NewId
+  /** What an earlier process recorded of this inference, when this one goes on from there. */
+  readonly past: readonly InferenceEvent[]
+  /** Waits for what is decided on an approval that an `approval-requested` event has asked for. */
+  decision(approvalId: string): Promise<ApprovalDecision>
 }
 
 /**

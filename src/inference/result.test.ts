@@ -130,7 +130,7 @@ describe('the outcome of an inference', () => {
       input_tokens: 27,
       output_tokens: 5,
     })
-    expect(ledgerOf(finished(first), spent).stopped(1)).toMatchObject({
+    expect(ledgerOf(finished(first), spent).stopped('cancelled', 1)).toMatchObject({
       finish_class: 'interrupted',
       stop_reason: 'cancelled',
       usage: { input_tokens: 17, output_tokens: 4 },

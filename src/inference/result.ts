@@ -1,4 +1,4 @@
-import type { EngineEvent, ErrorInfo } from '../events/event.ts'
+import type { EngineEvent, ErrorInfo, InferenceEvent } from '../events/event.ts'
 import type { FinishClass, InferenceResult, Usage } from '../turns/values.ts'
 
 /** Dollars for a million tokens. An absent price is not a free one: without `input` and `output` no cost is given. */
@@ -100,7 +100,7 @@ export class ResultLedger {
   #requested = 0
   #answered = 0
 
-  add(event: EngineEvent): void {
+  add(event: EngineEvent | InferenceEvent): void {
     switch (event.type) {
       case 'provider-call-metadata-updated':
         this.#openUsage = event.usage ?? this.#openUsage
@@ -134,9 +134,9 @@ export class ResultLedger {
     return this.#total(this.#last ?? fallback, durationMs)
   }
 
-  stopped(durationMs: number): InferenceResult {
+  stopped(stopReason: 'cancelled' | 'interrupted', durationMs: number): InferenceResult {
     const { error: _error, ...last } = this.#last ?? {}
-    return this.#total({ ...last, stop_reason: 'cancelled', finish_class: 'interrupted' }, durationMs)
+    return this.#total({ ...last, stop_reason: stopReason, finish_class: 'interrupted' }, durationMs)
   }
 
   failed(error: ErrorInfo, durationMs: number): InferenceResult {

@@ -1,21 +1,42 @@
 import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
 import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
-import type { EngineEvent, ErrorInfo, InferenceEvent, InferenceScope, Phase } from '../events/event.ts'
+import {
+  isTerminal,
+  type EngineEvent,
+  type ErrorInfo,
+  type EventOf,
+  type InferenceEvent,
+  type InferenceScope,
+  type Phase,
+} from '../events/event.ts'
 import { SinkGroup, type EventSink } from '../events/sink.ts'
 import { findNonJson } from '../json.ts'
-import { assistantText, reasoning } from '../turns/block.ts'
+import { assistantText, reasoning, toolError } from '../turns/block.ts'
 import { inferenceIdKey, partialKey, sessionIdKey } from '../turns/keys.ts'
 import type { Turn } from '../turns/turn.ts'
 import type { InferenceResult } from '../turns/values.ts'
-import type { Engine } from './engine.ts'
+import type { ApprovalDecision, Engine } from './engine.ts'
+import { Approvals } from './approvals.ts'
+import { positionOf } from './position.ts'
+import { RecordQueue, type Recorder } from './record-queue.ts'
 import { Replay } from './replay.ts'
 import { ResultLedger } from './result.ts'
 import { Stamper, type LifecycleEvent } from './stamp.ts'
+import { unknownOutcome } from './tool-result.ts'
 
 type Terminal = Extract<LifecycleEvent, { readonly result: InferenceResult }>
 
-export type InferenceStatus = 'running' | 'finished' | 'stopped' | 'failed'
+export type InferenceStatus = 'running' | 'finished' | 'stopped' | 'failed' | 'interrupted'
+
+/** What an earlier process recorded of an inference, and what is to become of it. */
+export interface Past {
+  readonly events: readonly InferenceEvent[]
+  readonly then:
+    | { readonly do: 'resume'; readonly restarts: number }
+    | { readonly do: 'interrupt' | 'stop'; readonly reason: string }
+    | { readonly do: 'fail'; readonly error: GeppettoError }
+}
 
 export interface RunOptions {
   readonly ids: InferenceScope
@@ -26,8 +47,17 @@ export interface RunOptions {
   readonly onSnapshot?: (turn: Turn, phase: Phase) => void
   /** Called once with the finished turn, before the terminal event; its failure is an event and fails nothing. */
   readonly persist?: (turn: Turn) => void | Promise<void>
-  /** Gives the next place in the session's log. Default: counts from 1. */
+  /** Gives the next place in the session's log. Default: counts from 1. Not asked when there is a recorder. */
   readonly nextOrdinal?: () => number
+  /**
+   * Makes events durable before anyone sees them. Deltas wait for company (50 ms, 20 events); an intent (a request, a
+   * tool's start), a result and the end are recorded before the run goes on. The run fails when it fails.
+   */
+  readonly record?: Recorder
+  /** The run goes on from here, or is ended, as it says; `input` is the turn before the first of its events. */
+  readonly past?: Past
+  /** Waits for what is decided on an approval. Default: for `decide` of the handle. */
+  readonly decision?: (approvalId: string, signal: AbortSignal) => Promise<ApprovalDecision>
   /** Called when the run has ended, before anyone hears of it. */
   readonly onEnd?: (turn: Turn) => void
   readonly clock?: Clock
@@ -38,6 +68,28 @@ export interface RunOptions {
 export class InferenceCancelledError extends GeppettoError {
   override readonly name = 'InferenceCancelledError'
 }
+
+/** The process that ran an inference died, and nothing goes on from there; what it had produced is in the turn. */
+export class InferenceInterruptedError extends GeppettoError {
+  override readonly name = 'InferenceInterruptedError'
+  readonly reason: string
+  constructor(inferenceId: string, reason: string) {
+    super('INFERENCE_INTERRUPTED', `Inference ${inferenceId} was interrupted: ${reason}. Prompt again to go on.`, {
+      details: { inferenceId, reason },
+    })
+    this.reason = reason
+  }
+}
+
+/** The run goes on only when these are recorded. */
+const awaited: ReadonlySet<InferenceEvent['type']> = new Set<InferenceEvent['type']>([
+  'provider-call-started',
+  'provider-call-finished',
+  'attempt-discarded',
+  'approval-requested',
+  'tool-execution-started',
+  'tool-result-ready',
+])
 
 /**
  * One run of an engine: from a prompt to exactly one terminal event. Iterating it gives its events; every reader gets
@@ -58,6 +110,10 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   readonly #ledger = new ResultLedger()
   /** Text of the segments that have begun and not ended, by their local id. */
   readonly #open = new Map<string, { readonly kind: 'text' | 'reasoning'; text: string }>()
+  /** Tools that were let run and have given no result. */
+  readonly #runningTools = new Map<string, Pick<EventOf<'tool-execution-started'>, 'toolName' | 'effect'>>()
+  readonly #approvals: Approvals
+  readonly #queue: RecordQueue | undefined
   /** What watchers of this run did wrong and nobody has heard of yet. */
   readonly #watcherFailures: string[] = []
   #blocksBeforeCall = 0
@@ -77,8 +133,12 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#clock = options.clock ?? systemClock
     this.input = withIds(input, options.ids)
     this.#turn = this.input
+    this.#queue = options.record && new RecordQueue(options.record, (event) => this.#publish(event), this.#clock)
+    this.#approvals = new Approvals(this.#clock, (event) => this.#emit(event))
     this.#sinks = new SinkGroup(options.sinks ?? [], (message) => this.#watcherFailures.push(message))
-    this.#stamper = new Stamper(options.ids, this.#clock, options.newId ?? newUuid, options.nextOrdinal ?? counter())
+    const nextOrdinal = options.record ? () => 0 : (options.nextOrdinal ?? counter())
+    this.#stamper = new Stamper(options.ids, this.#clock, options.newId ?? newUuid, nextOrdinal)
+    for (const event of options.past?.events ?? []) this.#recall(event)
     const { signal } = this.#abort
     this.#cancelled = new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }) // set by cancel()
@@ -109,6 +169,14 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     )
   }
 
+  /**
+   * Decides on an approval that the run waits for. Throws APPROVAL_UNKNOWN when it does not. In a stored session use
+   * the session's `decide`.
+   */
+  decide(approvalId: string, decision: ApprovalDecision): void {
+    this.#approvals.decide(approvalId, decision)
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<InferenceEvent> {
     return this.#events[Symbol.asyncIterator]()
   }
@@ -121,26 +189,63 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     if (outer?.aborted === true) abort()
     outer?.addEventListener('abort', abort, { once: true })
     try {
-      this.#show(this.#stamper.lifecycle({ type: 'inference-started' }))
-      await this.#drive()
+      if (await this.#begin()) await this.#drive()
       return await this.#finish(this.#clock.monotonic() - started)
     } catch (error) {
-      throw this.#fail(error, this.#clock.monotonic() - started)
+      throw await this.#fail(error, this.#clock.monotonic() - started)
     } finally {
       outer?.removeEventListener('abort', abort)
       this.#events.end()
     }
   }
 
+  /** Whether there is anything left for the engine to do. */
+  async #begin(): Promise<boolean> {
+    const past = this.#options.past
+    if (past === undefined) {
+      this.#show(this.#stamper.lifecycle({ type: 'inference-started' }))
+      await this.#queue?.flush()
+      return true
+    }
+    const { then } = past
+    if (then.do === 'stop') this.cancel(then.reason)
+    if (then.do === 'fail') throw then.error
+    if (then.do !== 'resume') throw new InferenceInterruptedError(this.id, then.reason)
+    this.#discardOpenAttempt()
+    this.#show(this.#stamper.lifecycle({ type: 'inference-resumed', restarts: then.restarts }))
+    await this.#queue?.flush()
+    return positionOf(past.events).next !== 'nothing'
+  }
+
+  /** What a dead process had received of a reply is void: the model is asked again. */
+  #discardOpenAttempt(): void {
+    if (!this.#stamper.isCallOpen) return
+    const blocks = Math.max(this.#turn.blocks.length - this.#blocksBeforeCall, 0)
+    const error = { code: 'INFERENCE_INTERRUPTED', message: 'the process died in the middle of the reply' }
+    this.#emit({ type: 'attempt-discarded', error, blocks, retryInMs: 0 })
+  }
+
+  /** Takes up an event of the past: everything but telling anyone. */
+  #recall(event: InferenceEvent): void {
+    this.#track(event)
+    this.#stamper.observe(event)
+    this.#turn = applyEvent(this.#turn, event)
+    this.#events.push(event)
+  }
+
   async #drive(): Promise<void> {
+    const { signal } = this.#abort
+    const ask = this.#options.decision ?? ((approvalId: string) => this.#approvals.wait(approvalId))
     const context = {
       ids: this.#options.ids,
-      signal: this.#abort.signal,
+      signal,
       tools: [],
       clock: this.#clock,
       newId: this.#options.newId ?? newUuid,
+      past: this.#options.past?.events ?? [],
+      decision: (approvalId: string) => this.#unlessCancelled(ask(approvalId, signal)),
     }
-    context.signal.throwIfAborted()
+    signal.throwIfAborted()
     const events = this.#engine(this.#turn, context)[Symbol.asyncIterator]()
     try {
       await this.#unlessCancelled(this.#pump(events))
@@ -157,6 +262,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       const step = await events.next()
       if (this.#isCancelled || step.done === true) break
       this.#emit(step.value)
+      if (this.#queue !== undefined && (awaited.has(step.value.type) || this.#queue.isFull)) await this.#queue.flush()
     }
     this.#abort.signal.throwIfAborted()
   }
@@ -190,11 +296,20 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   #show(event: InferenceEvent): void {
     this.#turn = applyEvent(this.#turn, event)
+    if (this.#queue === undefined) this.#publish(event)
+    else this.#queue.add(event)
+  }
+
+  #publish(event: InferenceEvent): void {
+    if (isTerminal(event)) {
+      this.#status = statusOf[event.type]
+      this.#options.onEnd?.(this.#turn)
+    }
     this.#events.push(event)
     this.#sinks.show(event)
   }
 
-  #track(event: EngineEvent): void {
+  #track(event: EngineEvent | InferenceEvent): void {
     // The call that an event opens, with or without saying so, begins where the turn ends now.
     if (!this.#stamper.isCallOpen) this.#blocksBeforeCall = this.#turn.blocks.length
     switch (event.type) {
@@ -223,6 +338,18 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       case 'attempt-discarded':
         this.#open.clear()
         break
+      case 'tool-execution-started':
+        this.#runningTools.set(event.toolCallId, event)
+        break
+      case 'tool-result-ready':
+        this.#runningTools.delete(event.toolCallId)
+        break
+      case 'approval-requested':
+        this.#approvals.add(event)
+        break
+      case 'approval-decided':
+        this.#approvals.remove(event.approvalId)
+        break
       default:
     }
     this.#ledger.add(event)
@@ -238,37 +365,49 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     } catch (error) {
       this.#emit({ type: 'persist-failed', error: errorInfo(error) })
     }
-    return this.#end('finished', terminal())
+    return this.#end(terminal())
   }
 
   /** Ends the run for `error` and gives the error that its caller sees. */
-  #fail(error: unknown, durationMs: number): unknown {
-    const cancelled = this.#isCancelled
+  async #fail(error: unknown, durationMs: number): Promise<unknown> {
     const info = errorInfo(error)
+    this.#approvals.clear()
     this.#closeSegments()
-    this.#closeCall(
-      cancelled
-        ? { finish_class: 'interrupted', stop_reason: 'cancelled' }
-        : { finish_class: 'error', error: { ...info } },
-    )
-    if (cancelled) {
-      const result = this.#ledger.stopped(durationMs)
-      this.#end('stopped', { type: 'inference-stopped', reason: this.#cancelReason, result })
+    if (this.#isCancelled) {
+      this.#closeTools()
+      this.#closeCall({ finish_class: 'interrupted', stop_reason: 'cancelled' })
+      const result = this.#ledger.stopped('cancelled', durationMs)
+      await this.#endAnyway({ type: 'inference-stopped', reason: this.#cancelReason, result })
       return this.#abort.signal.reason
     }
-    this.#end('failed', { type: 'inference-failed', error: info, result: this.#ledger.failed(info, durationMs) })
+    if (error instanceof InferenceInterruptedError) {
+      this.#closeTools()
+      this.#closeCall({ finish_class: 'interrupted', stop_reason: 'interrupted' })
+      const result = this.#ledger.stopped('interrupted', durationMs)
+      await this.#endAnyway({ type: 'inference-interrupted', reason: error.reason, result })
+      return error
+    }
+    this.#closeTools()
+    this.#closeCall({ finish_class: 'error', error: { ...info } })
+    await this.#endAnyway({ type: 'inference-failed', error: info, result: this.#ledger.failed(info, durationMs) })
     return error
   }
 
-  #end(status: InferenceStatus, terminal: Terminal): Turn {
+  // A run whose log refuses its end has ended all the same: whoever opens the session next will record that.
+  async #endAnyway(terminal: Terminal): Promise<void> {
+    try {
+      await this.#end(terminal)
+    } catch {
+      this.#status = statusOf[terminal.type]
+      this.#options.onEnd?.(this.#turn)
+    }
+  }
+
+  async #end(terminal: Terminal): Promise<Turn> {
     this.#snapshot(this.#preview(terminal.result), 'final')
     this.#reportWatchers()
-    const event = this.#stamper.lifecycle(terminal)
-    this.#status = status
-    this.#turn = applyEvent(this.#turn, event)
-    this.#options.onEnd?.(this.#turn)
-    this.#events.push(event)
-    this.#sinks.show(event)
+    this.#show(this.#stamper.lifecycle(terminal))
+    await this.#queue?.flush()
     return this.#turn
   }
 
@@ -287,6 +426,17 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#open.clear()
   }
 
+  // What a tool did that nobody saw end cannot be said, unless it does nothing.
+  #closeTools(): void {
+    for (const [toolCallId, { toolName, effect }] of this.#runningTools) {
+      const isRead = effect === 'read'
+      const block = isRead ? toolError(toolCallId, 'interrupted') : unknownOutcome(toolCallId)
+      const status = isRead ? ('error' as const) : ('unknown' as const)
+      this.#emit({ type: 'tool-result-ready', toolCallId, toolName, status, block })
+      this.#emit({ type: 'tool-call-finished', toolCallId, toolName, status })
+    }
+  }
+
   #closeCall(result: InferenceResult): void {
     if (!this.#stamper.isCallOpen) return
     const usage = this.#ledger.openUsage
@@ -302,6 +452,13 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     return applyEvent(this.#turn, { type: 'inference-finished', ordinal: 0, at: '', ...this.#options.ids, result })
   }
 }
+
+const statusOf = {
+  'inference-finished': 'finished',
+  'inference-stopped': 'stopped',
+  'inference-failed': 'failed',
+  'inference-interrupted': 'interrupted',
+} as const satisfies Record<Terminal['type'], InferenceStatus>
 
 /** Runs `engine` on `input`. The run begins after the caller has the handle. */
 export function run(engine: Engine, input: Turn, options: RunOptions): Inference {

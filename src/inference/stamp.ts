@@ -43,6 +43,35 @@ export class Stamper {
     return this.#call !== undefined
   }
 
+  /** Takes note of an event that an earlier process stamped. */
+  observe(event: InferenceEvent): void {
+    switch (event.type) {
+      case 'provider-call-finished':
+        this.#call = undefined
+        return
+      case 'attempt-discarded':
+        this.#discarded = this.#call
+        this.#call = undefined
+        return
+      case 'tool-execution-started':
+      case 'tool-progress':
+      case 'tool-result-ready':
+      case 'tool-call-finished':
+      case 'approval-requested':
+      case 'approval-decided':
+        return
+      default:
+    }
+    if (!('providerCallId' in event) || event.providerCallId === undefined) return
+    const { providerCallId, attempt = 1 } = event
+    if (this.#call?.providerCallId !== providerCallId || this.#call.attempt !== attempt) {
+      this.#call = { providerCallId, attempt, segments: new Map() }
+      this.#discarded = undefined
+    }
+    if ('segmentId' in event) this.#call.segments.set(event.segmentId, event.segmentId)
+    if ('toolCallId' in event) this.#callOfTool.set(event.toolCallId, this.#call)
+  }
+
   lifecycle(event: LifecycleEvent): InferenceEvent {
     return { ...event, ...this.#envelope(), ...this.#ids }
   }

@@ -4,7 +4,7 @@ import type { InferenceContext } from './engine.ts'
 import { Replay } from './replay.ts'
 import { executeToolCall, type ToolExecutionSettings } from './tool-execution.ts'
 
-export interface ToolBatchSettings extends ToolExecutionSettings {
+export interface ToolBatchSettings extends Omit<ToolExecutionSettings, 'past'> {
   /** Calls that are executed at the same time. */
   readonly maxParallel: number
   /** Whether calls that have not begun when one fails stay undone; each gets an error result that says so. */
@@ -17,11 +17,13 @@ export interface ToolBatchSettings extends ToolExecutionSettings {
  */
 export async function* executeToolCalls(
   calls: readonly ToolCallBlock[],
-  settings: ToolBatchSettings,
+  settings: ToolBatchSettings & ToolExecutionSettings,
   context: InferenceContext,
 ): AsyncIterable<EngineEvent> {
-  const events = new Replay<EngineEvent>()
-  const execution = { ...settings, context, emit: (event: EngineEvent) => events.push(event) }
+  const events = new Replay<{ readonly event: EngineEvent; taken(): void }>()
+  // Whoever takes an event and comes back for the next has done with it all that was to be done: it is in the log.
+  const emit = (event: EngineEvent) => new Promise<void>((taken) => events.push({ event, taken }))
+  const execution = { ...settings, context, emit }
   const results: ToolUseBlock[] = []
   let begun = 0
   let told = 0
@@ -33,7 +35,7 @@ export async function* executeToolCalls(
       : executeToolCall(call, execution)
   const tellResults = () => {
     for (let block = results[told]; block !== undefined; block = results[told]) {
-      for (const event of resultEvents(calls[told]?.payload.name ?? '', block)) events.push(event)
+      for (const event of resultEvents(calls[told]?.payload.name ?? '', block)) void emit(event)
       told += 1
     }
   }
@@ -50,13 +52,17 @@ export async function* executeToolCalls(
 
   const workers = Promise.all(Array.from({ length: Math.min(settings.maxParallel, calls.length) }, work))
   workers.finally(() => events.end()).catch(() => {}) // awaited below
-  yield* events
+  for await (const { event, taken } of events) {
+    yield event
+    taken()
+  }
   await workers
 }
 
 function resultEvents(toolName: string, block: ToolUseBlock): readonly EngineEvent[] {
   const toolCallId = block.payload.id
-  const status = block.payload.error === undefined ? 'success' : 'error'
+  const failed = block.payload.outcome_unknown === true ? 'unknown' : 'error'
+  const status = block.payload.error === undefined ? 'success' : failed
   return [
     { type: 'tool-result-ready', toolCallId, toolName, status, block },
     { type: 'tool-call-finished', toolCallId, toolName, status },

@@ -262,7 +262,10 @@ describe('time', () => {
     await settle()
     expect(signal?.aborted).toBe(true)
     expect(clock.pending).toBe(0)
-    expect(inference.turn.blocks.map((block) => block.kind)).toEqual(['user', 'tool_call'])
+    expect(inference.turn.blocks.at(-1)).toMatchObject({
+      kind: 'tool_use',
+      payload: { error: 'interrupted: outcome unknown', outcome_unknown: true },
+    })
   })
 })
 

@@ -1,10 +1,13 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { sleep } from '../clock.ts'
 import { GeppettoError, messageOf } from '../errors.ts'
 import type { EngineEvent } from '../events/event.ts'
-import type { Json } from '../json.ts'
+import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { toolArguments, toolError, toolResult, type ToolCallBlock, type ToolUseBlock } from '../turns/block.ts'
-import type { InferenceContext } from './engine.ts'
-import { boundedText, toStoredJson } from './tool-result.ts'
+import type { ApprovalDecision, InferenceContext } from './engine.ts'
+import type { CallPast } from './position.ts'
+import { boundedText, toStoredJson, unknownOutcome } from './tool-result.ts'
 import type { Tool } from './tool.ts'
 
 export interface RetryOptions {
@@ -25,13 +28,19 @@ export interface ToolExecutionSettings {
   /** Characters of JSON; what is longer is cut. */
   readonly maxResultChars: number
   readonly retry: Required<RetryOptions>
+  /** What becomes of a call that may have run when its process died: a person is asked, or the model is told. */
+  readonly onUnknownOutcome: 'ask' | 'continue'
+  /** How long an approval is waited for. */
+  readonly approvalTimeoutMs: number
+  /** What an earlier process recorded of the calls, by their ids. */
+  readonly past: ReadonlyMap<string, CallPast>
 }
 
 /** What the calls of one run have in common. */
 export interface ToolExecution extends ToolExecutionSettings {
   readonly context: InferenceContext
-  /** Hears of starts and of progress, at once. */
-  emit(event: EngineEvent): void
+  /** Hears of starts, approvals and progress, at once; resolves when the event is in the log. */
+  emit(event: EngineEvent): Promise<void>
 }
 
 /**
@@ -43,8 +52,10 @@ export async function executeToolCall(call: ToolCallBlock, execution: ToolExecut
   const { maxResultChars, context } = execution
   try {
     const tool = findTool(name, execution)
-    const input = await validInput(tool, call, execution)
-    emitStart(tool, input, call, execution)
+    const permit = await permitFor(tool, call, execution)
+    if ('answer' in permit) return permit.answer
+    const { input } = permit
+    await execution.emit(startEvent(tool, permit, call, execution))
     const returned = await withRetries(execution, () => attempt(tool, input, id, execution))
     return toolResult(id, toStoredJson('the result', returned, maxResultChars))
   } catch (error) {
@@ -61,8 +72,7 @@ function findTool(name: string, execution: ToolExecution): Tool {
 }
 
 // Arguments that are cut off are never mended: half of a list of files to delete is not what the model asked for.
-async function validInput(tool: Tool, call: ToolCallBlock, execution: ToolExecution): Promise<unknown> {
-  const given = toolArguments(call)
+async function validInput(tool: Tool, given: JsonObject | undefined, execution: ToolExecution): Promise<unknown> {
   if (given === undefined)
     throw failure('the tool was not run: its arguments are not a valid JSON object, or were cut off')
   const validated = tool.input['~standard'].validate(given)
@@ -75,14 +85,100 @@ async function validInput(tool: Tool, call: ToolCallBlock, execution: ToolExecut
   throw failure(`the tool was not run: its arguments do not fit its schema: ${problems.join('; ')}`)
 }
 
-function emitStart(tool: Tool, input: unknown, call: ToolCallBlock, { emit, maxResultChars }: ToolExecution): void {
-  const shown = tool.mask === undefined ? toolArguments(call) : tool.mask(input)
-  emit({
+function startEvent(
+  tool: Tool,
+  { input, arguments: given }: Allowed,
+  call: ToolCallBlock,
+  { maxResultChars }: ToolExecution,
+): EngineEvent {
+  return {
     type: 'tool-execution-started',
     toolCallId: call.payload.id,
     toolName: tool.name,
-    input: toStoredJson('the masked input', shown, maxResultChars),
+    input: shownInput(tool, input, given, maxResultChars),
+    ...(tool.effect !== undefined && { effect: tool.effect }),
+  }
+}
+
+function shownInput(tool: Tool, input: unknown, given: JsonObject, maxChars: number): Json {
+  return toStoredJson('the masked input', tool.mask === undefined ? given : tool.mask(input), maxChars)
+}
+
+interface Allowed {
+  readonly input: unknown
+  readonly arguments: JsonObject
+}
+type Permit =
+  | Allowed
+  /** The call is not run, and this answers it. */
+  | { readonly answer: ToolUseBlock }
+
+/**
+ * Whether the call may run, and with which input. It is asked for when the tool wants that, and when the call may have
+ * run already and a second time could do harm; what was asked and decided before stays asked and decided.
+ */
+async function permitFor(tool: Tool, call: ToolCallBlock, execution: ToolExecution): Promise<Permit> {
+  const given = toolArguments(call)
+  const input = await validInput(tool, given, execution)
+  const permit = { input, arguments: given ?? {} } // validInput refuses arguments that are none
+  const past = execution.past.get(call.payload.id)
+  const mayHaveRun = past?.isOpen === true
+  if (mayHaveRun && tool.effect !== undefined) return permit
+  if (mayHaveRun && execution.onUnknownOutcome === 'continue') return { answer: unknownOutcome(call.payload.id) }
+  if (!mayHaveRun && !(await needsApproval(tool, input, execution))) return permit
+  const decision = await decisionOn(tool, permit, call, mayHaveRun, execution)
+  if (decision.decision === 'approved') {
+    if (decision.input === undefined) return permit
+    const edited = isJsonObject(decision.input) ? decision.input : undefined
+    return { input: await validInput(tool, edited, execution), arguments: edited ?? {} }
+  }
+  if (mayHaveRun) return { answer: unknownOutcome(call.payload.id, decision.message) }
+  const why = decision.decision === 'expired' ? 'nobody approved it in time' : 'the user did not allow it'
+  throw failure(`the tool was not run: ${decision.message ?? why}`)
+}
+
+async function needsApproval(tool: Tool, input: unknown, execution: ToolExecution): Promise<boolean> {
+  return tool.needsApproval !== undefined && inTime(tool, execution, async () => tool.needsApproval?.(input) ?? false)
+}
+
+async function decisionOn(
+  tool: Tool,
+  permit: Allowed,
+  call: ToolCallBlock,
+  mayHaveRun: boolean,
+  { past, context, emit, maxResultChars, approvalTimeoutMs }: ToolExecution,
+): Promise<ApprovalDecision> {
+  const { sessionId, turnId } = context.ids
+  const hash = approvalHash({ sessionId, turnId, toolName: tool.name, arguments: permit.arguments })
+  const before = past.get(call.payload.id)?.approval
+  if (before?.request.hash === hash) return before.decision ?? context.decision(before.request.approvalId)
+  const approvalId = context.newId()
+  await emit({
+    type: 'approval-requested',
+    toolCallId: call.payload.id,
+    approvalId,
+    toolName: tool.name,
+    input: shownInput(tool, permit.input, permit.arguments, maxResultChars),
+    reason: mayHaveRun ? 'outcome-unknown' : 'policy',
+    hash,
+    expiresAt: new Date(context.clock.now() + approvalTimeoutMs).toISOString(),
   })
+  return context.decision(approvalId)
+}
+
+/** What an approval is bound to, as SHA-256 (hex): nothing else may run under it. */
+function approvalHash(bound: {
+  readonly sessionId: string
+  readonly turnId: string
+  readonly toolName: string
+  readonly arguments: JsonObject
+}): string {
+  return bytesToHex(sha256(utf8ToBytes(canonicalJson(bound))))
+}
+
+/** The key under which an effect of this call happens once, in this process and in one that goes on from it. */
+function idempotencyKey(inferenceId: string, toolCallId: string): string {
+  return bytesToHex(sha256(utf8ToBytes(canonicalJson([inferenceId, toolCallId]))))
 }
 
 async function attempt(tool: Tool, input: unknown, toolCallId: string, execution: ToolExecution): Promise<unknown> {
@@ -92,9 +188,15 @@ async function attempt(tool: Tool, input: unknown, toolCallId: string, execution
     const report = (given: Json) => {
       if (hasEnded || signal.aborted) return
       const progress = toStoredJson('the progress', given, maxResultChars)
-      emit({ type: 'tool-progress', toolCallId, toolName: tool.name, progress })
+      void emit({ type: 'tool-progress', toolCallId, toolName: tool.name, progress })
     }
-    return tool.execute(input, { signal, ids: { ...context.ids, toolCallId }, clock: context.clock, report })
+    return tool.execute(input, {
+      signal,
+      ids: { ...context.ids, toolCallId },
+      idempotencyKey: idempotencyKey(context.ids.inferenceId, toolCallId),
+      clock: context.clock,
+      report,
+    })
   }
   try {
     return await inTime(tool, execution, execute)

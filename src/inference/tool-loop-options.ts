@@ -31,6 +31,13 @@ export interface ToolLoopOptions {
   readonly toolChoice?: ToolChoice
   /** Names of the tools that are offered and run; default: all. */
   readonly allowedTools?: readonly string[]
+  /**
+   * What becomes of a call that may have run when its process died, of a tool that does not say that a second time does
+   * no harm. `ask` waits for a person; `continue` tells the model that the outcome is unknown. Default `ask`.
+   */
+  readonly onUnknownOutcome?: 'ask' | 'continue'
+  /** How long an approval is waited for, in milliseconds; then the call is answered as refused. Default 24 hours. */
+  readonly approvalTimeoutMs?: number
   /** Holds a run after a model call that asked for tools, and after the tools. */
   readonly steps?: StepController
 }
@@ -49,8 +56,15 @@ export interface Loop extends ToolBatchSettings {
 export function readToolLoop(tools: readonly Tool[], options: ToolLoopOptions): Loop {
   const { maxIterations = 20, maxParallel = 3, timeoutMs = 30_000, maxResultChars = 200_000 } = options
   const { onError = 'continue', toolChoice = 'auto', allowedTools, steps } = options
+  const { onUnknownOutcome = 'ask', approvalTimeoutMs = 86_400_000 } = options
   const { maxRetries = 2, backoffMs = 1000, backoffFactor = 2 } = options.retry ?? {}
-  for (const [name, count] of Object.entries({ maxIterations, maxParallel, timeoutMs, maxResultChars })) {
+  for (const [name, count] of Object.entries({
+    maxIterations,
+    maxParallel,
+    timeoutMs,
+    maxResultChars,
+    approvalTimeoutMs,
+  })) {
     if (Number.isInteger(count) && count >= 1) continue
     throw new GeppettoError(
       'SETTINGS_INVALID',
@@ -76,6 +90,8 @@ export function readToolLoop(tools: readonly Tool[], options: ToolLoopOptions): 
     maxResultChars,
     stopOnError: onError === 'abort',
     retry: { maxRetries: onError === 'retry' ? maxRetries : 0, backoffMs, backoffFactor },
+    onUnknownOutcome,
+    approvalTimeoutMs,
     steps,
     config: {
       enabled: true,

@@ -2,11 +2,11 @@ import { GeppettoError } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
 import type { EngineEvent, TurnEdit } from '../events/event.ts'
 import { jsonEqual } from '../json.ts'
-import type { ToolCallBlock } from '../turns/block.ts'
 import { toolConfigKey, toolDefinitionsKey } from '../turns/keys.ts'
 import type { Turn } from '../turns/turn.ts'
-import type { FinishClass, ToolConfig } from '../turns/values.ts'
+import type { ToolConfig } from '../turns/values.ts'
 import type { Engine, InferenceContext } from './engine.ts'
+import { positionOf, Reply, type CallPast } from './position.ts'
 import type { StepPhase } from './steps.ts'
 import { executeToolCalls } from './tool-batch.ts'
 import { readToolLoop, type Loop, type ToolLoopOptions } from './tool-loop-options.ts'
@@ -14,7 +14,8 @@ import type { Tool } from './tool.ts'
 
 /**
  * Calls the model and the tools that it asks for, until it asks for none. Only calls that this run's model made are
- * executed: a call that an earlier run left unanswered stays so. A reply that was refused, cut or broken off runs no
+ * executed: a call that an earlier run left unanswered stays so. Going on from the past of the same run, it begins with
+ * the first step that has no end there. A reply that was refused, cut or broken off runs no
  * tool. Throws LOOP_LIMIT when `maxIterations` model calls were not enough; TOOL_INVALID and SETTINGS_INVALID, at once,
  * for tools and options that cannot work.
  */
@@ -23,25 +24,34 @@ export function toolLoop(engine: Engine, tools: readonly Tool[], options: ToolLo
   return async function* (input, context) {
     const offering = { ...context, tools: loop.offered }
     let turn = input
-    for (let iteration = 0; iteration < loop.maxIterations; iteration += 1) {
-      const offer = offerTools(turn, loop, iteration)
-      if (offer !== undefined) {
-        turn = applyEvent(turn, offer)
-        yield offer
-      }
-      yield { type: 'phase-reached', phase: 'pre_inference', iteration }
+    const start = positionOf(context.past)
+    if (start.next === 'nothing') return
+    for (let { iteration } = start; iteration < loop.maxIterations; iteration += 1) {
+      const isUnderWay = start.next === 'tools' && iteration === start.iteration
       const reply = new Reply()
-      for await (const event of engine(turn, offering)) {
-        turn = applyEvent(turn, event)
-        reply.add(event)
-        yield event
+      if (!isUnderWay) {
+        const offer = offerTools(turn, loop, iteration)
+        if (offer !== undefined) {
+          turn = applyEvent(turn, offer)
+          yield offer
+        }
+        yield { type: 'phase-reached', phase: 'pre_inference', iteration }
+        for await (const event of engine(turn, offering)) {
+          turn = applyEvent(turn, event)
+          reply.add(event)
+          yield event
+        }
+        yield { type: 'phase-reached', phase: 'post_inference', iteration }
       }
-      yield { type: 'phase-reached', phase: 'post_inference', iteration }
-      const calls = reply.pendingCalls
+      const calls = isUnderWay ? start.calls : reply.pendingCalls
       if (calls.length === 0) return
       yield* pause(loop, context, 'after_inference', 'Review next action', calls.length)
       let failed: ToolResult | undefined
-      for await (const event of executeToolCalls(calls, loop, context)) {
+      for await (const event of executeToolCalls(
+        calls,
+        { ...loop, past: isUnderWay ? start.past : nothingPast },
+        context,
+      )) {
         turn = applyEvent(turn, event)
         if (event.type === 'tool-result-ready' && event.status === 'error') failed ??= event
         yield event
@@ -54,38 +64,9 @@ export function toolLoop(engine: Engine, tools: readonly Tool[], options: ToolLo
   }
 }
 
+const nothingPast: ReadonlyMap<string, CallPast> = new Map()
+
 type ToolResult = Extract<EngineEvent, { type: 'tool-result-ready' }>
-
-const endsWithoutTools: ReadonlySet<FinishClass> = new Set(['refusal', 'error', 'interrupted'])
-
-/** What one iteration's events ask for. An engine that answers a call itself leaves nothing to do for it. */
-class Reply {
-  readonly #pending = new Map<string, ToolCallBlock>()
-  #finishClass: FinishClass | undefined
-
-  add(event: EngineEvent): void {
-    switch (event.type) {
-      case 'tool-call-requested':
-        if (!this.#pending.has(event.toolCallId)) this.#pending.set(event.toolCallId, event.block)
-        return
-      case 'tool-result-ready':
-        this.#pending.delete(event.toolCallId)
-        return
-      case 'attempt-discarded':
-        this.#pending.clear()
-        return
-      case 'provider-call-finished':
-        this.#finishClass = event.finishClass
-        return
-      default:
-    }
-  }
-
-  get pendingCalls(): readonly ToolCallBlock[] {
-    if (this.#finishClass !== undefined && endsWithoutTools.has(this.#finishClass)) return []
-    return [...this.#pending.values()]
-  }
-}
 
 // What is offered is written into the turn, for the engine to read its settings and for people to see; what runs is
 // always the live tool.

@@ -1,5 +1,6 @@
 import { GeppettoError } from '../errors.ts'
 import { findNonJson, isJsonObject, type Json } from '../json.ts'
+import { toolError, type ToolUseBlock } from '../turns/block.ts'
 
 /**
  * What a tool gave, as it is kept: a copy in JSON (`undefined` becomes null) whose texts any provider and any database
@@ -35,4 +36,11 @@ function storable(value: Json): Json {
 // Half of a surrogate pair is no UTF-8, and PostgreSQL cannot hold NUL.
 function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\uFFFD')
+}
+
+/** The answer to a call of which nobody knows whether it did its work; `message` is what a person adds to that. */
+export function unknownOutcome(toolCallId: string, message?: string): ToolUseBlock {
+  const said = 'interrupted: outcome unknown'
+  const answer = toolError(toolCallId, message === undefined ? said : `${said}. ${message}`)
+  return { ...answer, payload: { ...answer.payload, outcome_unknown: true } }
 }

@@ -8,8 +8,9 @@ import type { ToolInputSchema, ToolSpec } from './engine.ts'
 export interface ToolContext {
   /** Aborts when the run is cancelled and when the tool's time is up. */
   readonly signal: AbortSignal
-  /** `inferenceId` and `toolCallId` together name this call and no other: the key to make an effect happen once. */
   readonly ids: InferenceScope & { readonly toolCallId: string }
+  /** The same for every execution of this call, after a crash too, and for no other call. */
+  readonly idempotencyKey: string
   readonly clock: Clock
   /** Shows how far the call is, as a `tool-progress` event. Does nothing once the call has ended. */
   report(progress: Json): void
@@ -31,6 +32,8 @@ export interface Tool<Input = unknown> extends ToolSpec<Input> {
    * the first did. Left out: neither is known, and a call that may have run is never run again after a crash.
    */
   readonly effect?: 'read' | 'idempotent'
+  /** Whether a person must allow this call before it runs. Default: no call needs that. */
+  needsApproval?(input: Input): boolean | Promise<boolean>
 }
 
 const toolName = /^[A-Za-z0-9_-]{1,64}$/

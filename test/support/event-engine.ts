@@ -95,6 +95,8 @@ export function testContext(changes: Partial<InferenceContext> = {}): InferenceC
     tools: [],
     clock: new FakeClock(),
     newId: countingIds(),
+    past: [],
+    decision: (approvalId) => Promise.reject(new Error(`nobody decides on ${approvalId}`)),
     ...changes,
   }
 }

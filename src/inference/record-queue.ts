@@ -1,0 +1,65 @@
+import type { Clock } from '../clock.ts'
+import type { InferenceEvent } from '../events/event.ts'
+
+/** Makes events durable, in their order, and gives the ordinal of the first; the others follow it without a gap. */
+export type Recorder = (events: readonly InferenceEvent[]) => Promise<number>
+
+const maxEvents = 20
+const maxDelayMs = 50
+
+/**
+ * Events between a run and its log: they wait for company, at most 50 ms or until 20 are there, are recorded, and only
+ * then are shown. Events that could not be recorded stay, and are tried again with the next flush.
+ */
+export class RecordQueue {
+  readonly #record: Recorder
+  readonly #show: (event: InferenceEvent) => void
+  readonly #clock: Clock
+  #waiting: InferenceEvent[] = []
+  #last: Promise<void> = Promise.resolve()
+  #cancelTimer: (() => void) | undefined
+
+  constructor(record: Recorder, show: (event: InferenceEvent) => void, clock: Clock) {
+    this.#record = record
+    this.#show = show
+    this.#clock = clock
+  }
+
+  /** Whether so many events wait that more should not come before a flush. */
+  get isFull(): boolean {
+    return this.#waiting.length >= maxEvents
+  }
+
+  add(event: InferenceEvent): void {
+    this.#waiting.push(event)
+    // What fails here stays, and is heard of with the flush that the run waits for.
+    this.#cancelTimer ??= this.#clock.schedule(maxDelayMs, () => void this.flush().catch(() => {}))
+  }
+
+  /** Resolves when all events are recorded and shown. Rejects with the recorder's error. */
+  flush(): Promise<void> {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    this.#last = this.#last.catch(() => {}).then(() => this.#write())
+    return this.#last
+  }
+
+  async #write(): Promise<void> {
+    const events = this.#waiting
+    if (events.length === 0) return
+    this.#waiting = []
+    let ordinal
+    try {
+      ordinal = await this.#record(events)
+    } catch (error) {
+      this.#waiting = [...events, ...this.#waiting]
+      throw error
+    }
+    for (const event of events) {
+      const placed = event as { ordinal: number } // nobody has seen the event before it has its place
+      placed.ordinal = ordinal
+      ordinal += 1
+      this.#show(event)
+    }
+  }
+}
