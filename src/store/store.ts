@@ -71,7 +71,7 @@ export interface Head {
   readonly blocks: number
   /** How many snapshots there are. */
   readonly snapshots: number
-  /** How often the session has been claimed. */
+  /** Raised by each claim. A session made anew begins above what the deleted one had reached: old claims stay old. */
   readonly epoch: number
   /** Who runs it; absent when nobody does, or who did has died or has not renewed in time. */
   readonly owner?: string
@@ -132,7 +132,7 @@ export type Claimed =
 export interface Store {
   commit(commit: Commit): Promise<Committed>
   head(sessionId: string): Promise<Head | undefined>
-  /** Heads by the time of their last change, the newest first; `before` is the last one of the page before. */
+  /** Heads by the time of their last commit, the newest first; `before` is the last one of the page before. */
   list(options?: {
     readonly limit?: number
     readonly before?: Pick<Head, 'sessionId' | 'updatedAt'>

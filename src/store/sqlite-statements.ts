@@ -1,0 +1,115 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+
+/** A session's row. */
+export interface SessionRow {
+  readonly number: number
+  readonly session_id: string
+  readonly incarnation: string
+  readonly created_at: string
+  readonly updated_at: string
+  readonly ordinal: number
+  readonly first_ordinal: number
+  readonly version: number
+  readonly state: string
+  readonly has_work: number
+  readonly blocks: number
+  readonly snapshots: number
+  readonly epoch: number
+  readonly owner: string | null
+  readonly lease_until: number
+  readonly lease_ms: number
+}
+
+export interface SnapshotRow {
+  readonly turn_id: string
+  readonly inference_id: string | null
+  readonly phase: string
+  readonly ordinal: number
+  readonly at: string
+  readonly ranges: string
+  readonly metadata: number
+  readonly data: number
+  readonly hash: string
+}
+
+interface Statement<Row> {
+  get(...values: SQLInputValue[]): Row | undefined
+  all(...values: SQLInputValue[]): Row[]
+  iterate(...values: SQLInputValue[]): Iterable<Row>
+  run(...values: SQLInputValue[]): unknown
+}
+
+const numberOf = '(SELECT number FROM session WHERE session_id = ?)'
+const page = '(updated_at, session_id) < (?, ?) ORDER BY updated_at DESC, session_id DESC LIMIT ?'
+const snapshotColumns = 'turn_id, inference_id, phase, ordinal, at, ranges, metadata, data, hash'
+
+/** Every statement of the store, prepared once. */
+export function prepareAll(database: DatabaseSync) {
+  // The tables are STRICT, so a row has the types that its columns say.
+  const prepare = <Row>(sql: string) => database.prepare(sql) as unknown as Statement<Row>
+  return {
+    session: prepare<SessionRow>('SELECT * FROM session WHERE session_id = ?'),
+    sessions: prepare<SessionRow>(`SELECT * FROM session WHERE ${page}`),
+    sessionsWithWork: prepare<SessionRow>(`SELECT * FROM session WHERE has_work = 1 AND ${page}`),
+    firstEpoch: prepare<{ readonly first_epoch: number }>('SELECT first_epoch FROM store'),
+    addSession: prepare<{ readonly number: number }>(
+      `INSERT INTO session (session_id, incarnation, created_at, updated_at, ordinal, first_ordinal, state, epoch)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING number`,
+    ),
+    moveSession: prepare<never>(
+      `UPDATE session SET updated_at = ?, ordinal = ?, version = ?, state = ?, has_work = ?, blocks = ?, snapshots = ?
+       WHERE number = ?`,
+    ),
+    setLease: prepare<never>('UPDATE session SET epoch = ?, owner = ?, lease_until = ?, lease_ms = ? WHERE number = ?'),
+    shortenLease: prepare<never>('UPDATE session SET lease_until = ? WHERE number = ?'),
+    setFirstOrdinal: prepare<never>('UPDATE session SET first_ordinal = ? WHERE number = ?'),
+    raiseFirstEpoch: prepare<never>('UPDATE store SET first_epoch = max(first_epoch, ?)'),
+    deleteSession: prepare<never>('DELETE FROM session WHERE number = ?'),
+
+    addEvent: prepare<never>('INSERT INTO event VALUES (?, ?, ?, ?)'),
+    addName: prepare<never>('INSERT INTO name VALUES (?, ?, ?)'),
+    events: prepare<{ readonly ordinal: number; readonly type: string; readonly body: string }>(
+      `SELECT ordinal, type, body FROM event WHERE session = ${numberOf} AND ordinal > ? ORDER BY ordinal LIMIT ?`,
+    ),
+    deleteEvents: prepare<never>('DELETE FROM event WHERE session = ? AND ordinal < ?'),
+    find: prepare<{ readonly sessionId: string; readonly ordinal: number }>(
+      `SELECT session_id AS sessionId, 0 AS ordinal FROM session WHERE session_id = ?1
+       UNION ALL
+       SELECT * FROM (
+         SELECT session.session_id, name.ordinal FROM name JOIN session ON session.number = name.session
+         WHERE name.name = ?1 ORDER BY name.session, name.ordinal
+       )`,
+    ),
+
+    addBlock: prepare<never>('INSERT INTO block VALUES (?, ?, ?, ?)'),
+    blocks: prepare<{ readonly hash: string; readonly body: string }>(
+      `SELECT hash, body FROM block WHERE session = ${numberOf} AND position >= ? AND position < ? ORDER BY position`,
+    ),
+
+    addSnapshot: prepare<never>('INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    snapshots: prepare<SnapshotRow>(
+      `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} ORDER BY number LIMIT ? OFFSET ?`,
+    ),
+    snapshotsOfTurn: prepare<SnapshotRow>(
+      `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} AND turn_id = ?
+       ORDER BY number LIMIT ? OFFSET ?`,
+    ),
+
+    addSubmission: prepare<never>('INSERT INTO submission VALUES (?, ?, ?, ?, ?)'),
+    submission: prepare<{
+      readonly key: string
+      readonly hash: string
+      readonly answer: string
+      readonly ordinal: number
+    }>('SELECT key, hash, answer, ordinal FROM submission WHERE session = ? AND key = ?'),
+
+    integrityCheck: prepare<{ readonly integrity_check: string }>('PRAGMA integrity_check(20)'),
+    foreignKeyCheck: prepare<{ readonly table: string; readonly parent: string }>('PRAGMA foreign_key_check'),
+    sessionsWithGaps: prepare<{ readonly session_id: string }>(
+      `SELECT session_id FROM session WHERE
+         ordinal - first_ordinal + 1 <> (SELECT count(*) FROM event WHERE session = session.number)
+         OR blocks <> (SELECT count(*) FROM block WHERE session = session.number)
+         OR snapshots <> (SELECT count(*) FROM snapshot WHERE session = session.number)`,
+    ),
+  }
+}

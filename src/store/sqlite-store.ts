@@ -1,0 +1,325 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { systemClock, type Clock } from '../clock.ts'
+import type { Phase } from '../events/event.ts'
+import { isGone } from './owner.ts'
+import { isBusy, storeClosed, storeError } from './sqlite-error.ts'
+import { openDatabase } from './sqlite-schema.ts'
+import { prepareAll, type SessionRow, type SnapshotRow } from './sqlite-statements.ts'
+import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock } from './store.ts'
+import { Watchers } from './watchers.ts'
+import { WriteQueue } from './write-queue.ts'
+
+/** How long a call waits for another process before it throws STORE_BUSY. */
+const busyMs = 5_000
+/** How much of that SQLite waits by itself, in which this process does nothing else. */
+const blockingMs = 20
+
+/**
+ * Keeps sessions in an SQLite file, which several processes of one host may use. A commit is on the disk when its
+ * promise resolves (WAL, `synchronous=FULL`).
+ */
+export class SqliteStore implements Store {
+  readonly #file: string
+  readonly #clock: Clock
+  readonly #database: DatabaseSync
+  readonly #sql: ReturnType<typeof prepareAll>
+  readonly #writes: WriteQueue
+  readonly #watchers = new Watchers()
+  /** What to add to the monotonic clock: leases do not move when the system's time is set. */
+  readonly #epochMs: number
+
+  /** Opens the store in `file`, or makes one. `:memory:` is one that nobody else sees and nothing remains of. */
+  static async open(file: string, { clock = systemClock }: { readonly clock?: Clock } = {}): Promise<SqliteStore> {
+    try {
+      return new SqliteStore(file, openDatabase(file, busyMs), clock)
+    } catch (error) {
+      throw storeError(error, file)
+    }
+  }
+
+  private constructor(file: string, database: DatabaseSync, clock: Clock) {
+    this.#file = file
+    this.#clock = clock
+    this.#epochMs = clock.now() - clock.monotonic()
+    this.#database = database
+    database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
+    this.#sql = prepareAll(database)
+    this.#writes = new WriteQueue(database, clock, busyMs)
+  }
+
+  async commit(commit: Commit): Promise<Committed> {
+    const committed = await this.#write(() => this.#commit(commit))
+    if (committed.status === 'committed') this.#watchers.wake(commit.sessionId)
+    return committed
+  }
+
+  #commit(commit: Commit): Committed {
+    const { sessionId, create, epoch, state, blocks, submission } = commit
+    const existing = this.#sql.session.get(sessionId)
+    const session = existing ?? (create && this.#newSession(sessionId, create))
+    if (session === undefined) return { status: 'missing' }
+    const before = submission && this.#sql.submission.get(session.number, submission.key)
+    if (before) {
+      const { ordinal, ...answered } = before
+      return { status: 'duplicate', submission: answered, ordinal }
+    }
+    if (epoch !== undefined && session.epoch !== epoch) return { status: 'fenced', epoch: session.epoch }
+    if ((existing && create) || isElsewhere(session, state?.after, blocks?.from)) {
+      return { status: 'conflict', head: this.#head(session) }
+    }
+    return this.#append(existing ?? this.#add(session), commit)
+  }
+
+  #append(session: SessionRow, { entries, state, blocks, snapshots = [], submission }: Commit): Committed {
+    const { number } = session
+    const first = session.ordinal + 1
+    for (const [index, { type, body, names }] of entries.entries()) {
+      this.#sql.addEvent.run(number, first + index, type, body)
+      for (const name of new Set(names)) this.#sql.addName.run(name, number, first + index)
+    }
+    for (const [index, { hash, body }] of (blocks?.rows ?? []).entries()) {
+      this.#sql.addBlock.run(number, session.blocks + index, hash, body)
+    }
+    for (const [
+      index,
+      { turnId, inferenceId = null, phase, entry, at, ranges, metadata, data, hash },
+    ] of snapshots.entries()) {
+      const place = [session.snapshots + index, turnId, inferenceId, phase, first + entry, at] as const
+      this.#sql.addSnapshot.run(number, ...place, JSON.stringify(ranges), metadata, data, hash)
+    }
+    const ordinal = session.ordinal + entries.length
+    if (submission) this.#sql.addSubmission.run(number, submission.key, submission.hash, submission.answer, ordinal)
+    const version = session.version + (state ? 1 : 0)
+    this.#sql.moveSession.run(
+      new Date(this.#clock.now()).toISOString(),
+      ordinal,
+      version,
+      state?.value ?? session.state,
+      state ? Number(state.hasWork) : session.has_work,
+      session.blocks + (blocks?.rows.length ?? 0),
+      session.snapshots + snapshots.length,
+      number,
+    )
+    return { status: 'committed', ordinal, version }
+  }
+
+  async head(sessionId: string): Promise<Head | undefined> {
+    return this.#read(() => {
+      const session = this.#sql.session.get(sessionId)
+      return session && this.#head(session)
+    })
+  }
+
+  async list({ limit = -1, before, hasWork }: Parameters<Store['list']>[0] = {}): Promise<readonly Head[]> {
+    const statement = hasWork ? this.#sql.sessionsWithWork : this.#sql.sessions
+    // '~' sorts after every time.
+    const { updatedAt, sessionId } = before ?? { updatedAt: '~', sessionId: '' }
+    return this.#read(() => statement.all(updatedAt, sessionId, limit).map((session) => this.#head(session)))
+  }
+
+  async read(
+    sessionId: string,
+    { after, limit = 256, maxChars = 1_000_000 }: Parameters<Store['read']>[1],
+  ): Promise<readonly LogEntry[]> {
+    return this.#read(() => {
+      const entries: LogEntry[] = []
+      let chars = 0
+      for (const { ordinal, type, body } of this.#sql.events.iterate(sessionId, after, limit)) {
+        chars += body.length
+        if (chars > maxChars && entries.length > 0) break
+        entries.push({ ordinal, type, body })
+      }
+      return entries
+    })
+  }
+
+  async blocks(sessionId: string, ranges: Snapshot['ranges']): Promise<readonly StoredBlock[]> {
+    return this.#read(() =>
+      ranges.flatMap(([from, to]) =>
+        this.#sql.blocks.all(sessionId, from, to).map(({ hash, body }) => ({ hash, body })),
+      ),
+    )
+  }
+
+  async snapshots(
+    sessionId: string,
+    { turnId, from = 0, limit = -1 }: Parameters<Store['snapshots']>[1] = {},
+  ): Promise<readonly Snapshot[]> {
+    return this.#read(() =>
+      turnId === undefined
+        ? this.#sql.snapshots.all(sessionId, limit, from).map(snapshotOf)
+        : this.#sql.snapshotsOfTurn.all(sessionId, turnId, limit, from).map(snapshotOf),
+    )
+  }
+
+  async find(name: string): Promise<readonly { readonly sessionId: string; readonly ordinal: number }[]> {
+    return this.#read(() => this.#sql.find.all(name).map(({ sessionId, ordinal }) => ({ sessionId, ordinal })))
+  }
+
+  async claim(sessionId: string, owner: string, ttlMs: number): Promise<Claimed> {
+    return this.#write<Claimed>(() => {
+      const session = this.#sql.session.get(sessionId)
+      if (session === undefined) return { status: 'missing' }
+      const holder = this.#ownerOf(session)
+      if (holder !== undefined && holder !== owner) {
+        // More than it was given for was set by a clock that was ahead of ours: from now on it is as long as it was.
+        const forMs = Math.min(session.lease_until - this.#now(), session.lease_ms)
+        if (this.#now() + forMs < session.lease_until) this.#sql.shortenLease.run(this.#now() + forMs, session.number)
+        return { status: 'held', owner: holder, forMs }
+      }
+      return { status: 'claimed', head: this.#lease(session, session.epoch + 1, owner, ttlMs) }
+    })
+  }
+
+  async renew(sessionId: string, epoch: number, ttlMs: number): Promise<Head | undefined> {
+    return this.#write(() => {
+      const session = this.#sql.session.get(sessionId)
+      if (session === undefined || session.owner === null || session.epoch !== epoch) return undefined
+      return this.#lease(session, epoch, session.owner, ttlMs)
+    })
+  }
+
+  async release(sessionId: string, epoch: number): Promise<void> {
+    await this.#write(() => {
+      const session = this.#sql.session.get(sessionId)
+      if (session?.epoch === epoch) this.#sql.setLease.run(epoch, null, 0, 0, session.number)
+    })
+  }
+
+  async trim(sessionId: string, before: number): Promise<void> {
+    await this.#write(() => {
+      const session = this.#sql.session.get(sessionId)
+      if (session === undefined || before <= session.first_ordinal) return
+      const first = Math.min(before, session.ordinal + 1)
+      this.#sql.deleteEvents.run(session.number, first)
+      this.#sql.setFirstOrdinal.run(first, session.number)
+    })
+  }
+
+  async delete(sessionId: string): Promise<boolean> {
+    const wasThere = await this.#write(() => {
+      const session = this.#sql.session.get(sessionId)
+      if (session === undefined) return false
+      this.#sql.raiseFirstEpoch.run(session.epoch + 1)
+      this.#sql.deleteSession.run(session.number)
+      return true
+    })
+    if (wasThere) this.#watchers.wake(sessionId)
+    return wasThere
+  }
+
+  watch(sessionId: string, wake: () => void): () => void {
+    return this.#watchers.watch(sessionId, wake)
+  }
+
+  async integrity(): Promise<readonly string[]> {
+    return this.#read(() => {
+      const { integrityCheck, foreignKeyCheck, sessionsWithGaps } = this.#sql
+      const damage = integrityCheck.all().map((row) => row.integrity_check)
+      if (damage.join() !== 'ok') return damage.map((sentence) => `${this.#file} is damaged: ${sentence}.`)
+      return [
+        ...foreignKeyCheck.all().map((row) => `A row of ${row.table} belongs to no ${row.parent}.`),
+        ...sessionsWithGaps.all().map((row) => `Session ${row.session_id} lacks some of its rows.`),
+      ]
+    })
+  }
+
+  async close(): Promise<void> {
+    if (!this.#database.isOpen) return
+    try {
+      this.#writes.close()
+      this.#database.close()
+    } catch (error) {
+      throw storeError(error, this.#file)
+    }
+  }
+
+  #newSession(sessionId: string, { incarnation, createdAt, firstOrdinal = 1 }: NonNullable<Commit['create']>) {
+    const ids = { number: 0, session_id: sessionId, incarnation, created_at: createdAt, updated_at: createdAt }
+    const position = { ordinal: firstOrdinal - 1, first_ordinal: firstOrdinal, blocks: 0, snapshots: 0 }
+    const lease = { epoch: this.#sql.firstEpoch.get()?.first_epoch ?? 0, owner: null, lease_until: 0, lease_ms: 0 }
+    return { ...ids, ...position, version: 0, state: '{}', has_work: 0, ...lease }
+  }
+
+  #add(session: SessionRow): SessionRow {
+    const { session_id, incarnation, created_at, updated_at, ordinal, first_ordinal, state, epoch } = session
+    const values = [session_id, incarnation, created_at, updated_at, ordinal, first_ordinal, state, epoch] as const
+    return { ...session, number: this.#sql.addSession.get(...values)?.number ?? 0 }
+  }
+
+  #lease(session: SessionRow, epoch: number, owner: string, ttlMs: number): Head {
+    const until = Math.ceil(this.#now() + ttlMs)
+    this.#sql.setLease.run(epoch, owner, until, Math.ceil(ttlMs), session.number)
+    return this.#head({ ...session, epoch, owner, lease_until: until })
+  }
+
+  #ownerOf({ owner, lease_until }: SessionRow): string | undefined {
+    return owner === null || lease_until <= this.#now() || isGone(owner) ? undefined : owner
+  }
+
+  #head(row: SessionRow): Head {
+    const { incarnation, ordinal, version, state, blocks, snapshots, epoch } = row
+    const owner = this.#ownerOf(row)
+    return {
+      sessionId: row.session_id,
+      incarnation,
+      createdAt: row.created_at,
+      updatedAt: row.updated_at,
+      ordinal,
+      firstOrdinal: row.first_ordinal,
+      version,
+      state,
+      hasWork: row.has_work === 1,
+      blocks,
+      snapshots,
+      epoch,
+      ...(owner !== undefined && { owner }),
+    }
+  }
+
+  #now(): number {
+    return this.#epochMs + this.#clock.monotonic()
+  }
+
+  async #write<Result>(write: () => Result): Promise<Result> {
+    this.#checkOpen()
+    try {
+      return await this.#writes.run(write)
+    } catch (error) {
+      throw storeError(error, this.#file)
+    }
+  }
+
+  async #read<Result>(read: () => Result): Promise<Result> {
+    const start = this.#clock.monotonic()
+    for (;;) {
+      this.#checkOpen()
+      try {
+        return read()
+      } catch (error) {
+        // A reader waits in rare cases only, as when another process closes the file.
+        if (!isBusy(error) || this.#clock.monotonic() - start >= busyMs) throw storeError(error, this.#file)
+        await new Promise<void>((resolve) => void this.#clock.schedule(blockingMs, resolve))
+      }
+    }
+  }
+
+  #checkOpen(): void {
+    if (!this.#database.isOpen) throw storeClosed(this.#file)
+  }
+}
+
+/** Whether the session is not where a commit takes it to be. */
+function isElsewhere(session: SessionRow, version: number | undefined, blocks: number | undefined): boolean {
+  return (version ?? session.version) !== session.version || (blocks ?? session.blocks) !== session.blocks
+}
+
+function snapshotOf({ turn_id, inference_id, phase, ranges, ...rest }: SnapshotRow): Snapshot {
+  return {
+    ...rest,
+    turnId: turn_id,
+    ...(inference_id !== null && { inferenceId: inference_id }),
+    phase: phase as Phase, // only phases are written
+    ranges: JSON.parse(ranges) as Snapshot['ranges'], // as JSON.stringify wrote it
+  }
+}

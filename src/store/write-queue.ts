@@ -1,0 +1,114 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../clock.ts'
+import { isBusy } from './sqlite-error.ts'
+
+interface Write {
+  readonly run: () => void
+  readonly accept: () => void
+  readonly reject: (error: unknown) => void
+  readonly since: number
+}
+
+/** How often we ask again for a lock that another process has. */
+const retryMs = 10
+
+/**
+ * Runs writes one after the other, all that are asked for in one turn of the event loop in one transaction: fifty
+ * sessions then wait for the disk once, not fifty times. Each write is still done in whole or not at all.
+ */
+export class WriteQueue {
+  readonly #database: DatabaseSync
+  readonly #clock: Clock
+  readonly #busyMs: number
+  #waiting: Write[] = []
+  #isScheduled = false
+  #lastBusy: unknown
+
+  /** `busyMs` is how long a write may wait for another process. */
+  constructor(database: DatabaseSync, clock: Clock, busyMs: number) {
+    this.#database = database
+    this.#clock = clock
+    this.#busyMs = busyMs
+  }
+
+  /** What `write` returns, once that is durable. It runs inside the transaction, and may run twice. */
+  run<Result>(write: () => Result): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      let done: () => void = () => undefined
+      const run = () => {
+        const result = write()
+        done = () => resolve(result)
+      }
+      this.#waiting.push({ run, accept: () => done(), reject, since: this.#clock.monotonic() })
+      this.#schedule()
+    })
+  }
+
+  /** Runs what waits now. What the lock keeps from running is refused. */
+  close(): void {
+    this.#flush()
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#lastBusy)
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0) return
+    this.#isScheduled = true
+    // Not a timer: it runs when this turn's callbacks have, so a lone write waits for nothing.
+    setImmediate(() => {
+      this.#isScheduled = false
+      if (this.#database.isOpen) this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const writes = this.#waiting.splice(0)
+    if (writes.length === 0) return
+    try {
+      this.#database.exec('BEGIN IMMEDIATE')
+    } catch (error) {
+      if (isBusy(error)) this.#askAgain(writes, error)
+      else for (const { reject } of writes) reject(error)
+      return
+    }
+    try {
+      for (const { run } of writes) run()
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      this.#undo()
+      if (writes.length === 1) writes[0]?.reject(error)
+      else this.#oneByOne(writes)
+      return
+    }
+    for (const { accept } of writes) accept()
+  }
+
+  /** One of the writes cannot be done; the others must not suffer. */
+  #oneByOne(writes: readonly Write[]): void {
+    const later = this.#waiting.splice(0)
+    for (const write of writes) {
+      this.#waiting = [...this.#waiting, write]
+      this.#flush()
+    }
+    this.#waiting.push(...later)
+    this.#schedule()
+  }
+
+  #undo(): void {
+    // SQLite has done it by itself when the disk is full.
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+  }
+
+  #askAgain(writes: readonly Write[], error: unknown): void {
+    const now = this.#clock.monotonic()
+    this.#lastBusy = error
+    const isLate = ({ since }: Write) => now - since >= this.#busyMs
+    for (const { reject } of writes.filter(isLate)) reject(error)
+    this.#waiting.unshift(...writes.filter((write) => !isLate(write)))
+    if (this.#waiting.length === 0 || this.#isScheduled) return
+    this.#isScheduled = true
+    this.#clock.schedule(retryMs, () => {
+      this.#isScheduled = false
+      if (this.#database.isOpen) this.#flush()
+    })
+  }
+}
