@@ -13,6 +13,7 @@ const layers = [
   'inference',
   'providers',
   'middleware',
+  'cassette',
   'store',
   'session',
   'profiles',

@@ -65,6 +65,10 @@ export type ErrorCode =
   | 'PROVIDER_EMPTY_RESPONSE'
   | 'PROVIDER_MALFORMED_TOOL_CALL'
   | 'SCRIPT_INVALID'
+  // cassettes
+  | 'CASSETTE_INVALID'
+  | 'CASSETTE_DIVERGED'
+  | 'CASSETTE_SECRET'
   // command line
   | 'USAGE'
   | 'FILE_ACCESS'

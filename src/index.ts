@@ -3,6 +3,7 @@
 export { systemClock, type Clock, type NewId } from './clock.ts'
 export { GeppettoError, isGeppettoError, type ErrorCode } from './errors.ts'
 export type { Json, JsonObject } from './json.ts'
+export * from './cassette/index.ts'
 export * from './events/index.ts'
 export * from './inference/index.ts'
 export * from './middleware/index.ts'

@@ -85,7 +85,8 @@ async function send(
 const agents = new Map<string, Agent>()
 
 // undici is loaded with the first request: most importers of this package never make one in the first 80 ms.
-async function guardedFetch(network: NetworkPolicy): Promise<Fetch> {
+/** The fetch of an engine that is given none: undici's, held to the addresses that `network` allows. */
+export async function guardedFetch(network: NetworkPolicy): Promise<Fetch> {
   const undici = await import('undici')
   const policy = `${network.allowPrivate === true}`
   const agent =
