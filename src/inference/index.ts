@@ -5,13 +5,17 @@ export {
   stack,
   viewTurn,
   watchTurn,
+  type ApprovalDecision,
   type Engine,
   type InferenceContext,
   type Middleware,
   type ToolInputSchema,
   type ToolSpec,
 } from './engine.ts'
-export { Inference, InferenceCancelledError, run, type InferenceStatus, type RunOptions } from './run.ts'
+export { InferenceCancelledError, InferenceInterruptedError } from './inference-error.ts'
+export { type InferenceStatus, type Past, type RunOptions } from './run-options.ts'
+export { Inference, run } from './run.ts'
+export { type Recorder } from './record-queue.ts'
 export { addUsage, costOf, finishClass, isTruncated, type ModelCost } from './result.ts'
 export { StepController, type StepControllerOptions, type StepPause, type StepPhase, type StepScope } from './steps.ts'
 export { type RetryOptions } from './tool-execution.ts'

@@ -19,7 +19,7 @@ import { assistantText, userText } from '../turns/block.ts'
 import { blockResultKey, inferenceIdKey, inferenceResultKey, partialKey, sessionIdKey } from '../turns/keys.ts'
 import { append, createTurn } from '../turns/turn.ts'
 import { editTurn, stack, type Engine } from './engine.ts'
-import type { RunOptions } from './run.ts'
+import type { RunOptions } from './run-options.ts'
 
 /** Cancels the run when its `ordinal`-th event is shown. */
 function cancelAt(engine: Engine, ordinal: number, options: Partial<RunOptions> = {}) {

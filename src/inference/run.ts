@@ -1,85 +1,31 @@
-import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
+import { newUuid, systemClock, type Clock } from '../clock.ts'
 import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
 import {
   isTerminal,
   type EngineEvent,
   type ErrorInfo,
-  type EventOf,
   type InferenceEvent,
   type InferenceScope,
   type Phase,
 } from '../events/event.ts'
-import { SinkGroup, type EventSink } from '../events/sink.ts'
+import { SinkGroup } from '../events/sink.ts'
 import { findNonJson } from '../json.ts'
-import { assistantText, reasoning, toolError } from '../turns/block.ts'
-import { inferenceIdKey, partialKey, sessionIdKey } from '../turns/keys.ts'
+import { inferenceIdKey, sessionIdKey } from '../turns/keys.ts'
 import type { Turn } from '../turns/turn.ts'
 import type { InferenceResult } from '../turns/values.ts'
 import type { ApprovalDecision, Engine } from './engine.ts'
 import { Approvals } from './approvals.ts'
+import { InferenceCancelledError, InferenceInterruptedError } from './inference-error.ts'
+import { OpenParts } from './open-parts.ts'
 import { positionOf } from './position.ts'
-import { RecordQueue, type Recorder } from './record-queue.ts'
+import { RecordQueue } from './record-queue.ts'
 import { Replay } from './replay.ts'
+import type { InferenceStatus, RunOptions } from './run-options.ts'
 import { ResultLedger } from './result.ts'
 import { Stamper, type LifecycleEvent } from './stamp.ts'
-import { unknownOutcome } from './tool-result.ts'
 
 type Terminal = Extract<LifecycleEvent, { readonly result: InferenceResult }>
-
-export type InferenceStatus = 'running' | 'finished' | 'stopped' | 'failed' | 'interrupted'
-
-/** What an earlier process recorded of an inference, and what is to become of it. */
-export interface Past {
-  readonly events: readonly InferenceEvent[]
-  readonly then:
-    | { readonly do: 'resume'; readonly restarts: number }
-    | { readonly do: 'interrupt' | 'stop'; readonly reason: string }
-    | { readonly do: 'fail'; readonly error: GeppettoError }
-}
-
-export interface RunOptions {
-  readonly ids: InferenceScope
-  /** Aborting it cancels the run. */
-  readonly signal?: AbortSignal
-  readonly sinks?: readonly EventSink[]
-  /** Called with the turn as it stands at each phase of the loop, and at the end (`final`). */
-  readonly onSnapshot?: (turn: Turn, phase: Phase) => void
-  /** Called once with the finished turn, before the terminal event; its failure is an event and fails nothing. */
-  readonly persist?: (turn: Turn) => void | Promise<void>
-  /** Gives the next place in the session's log. Default: counts from 1. Not asked when there is a recorder. */
-  readonly nextOrdinal?: () => number
-  /**
-   * Makes events durable before anyone sees them. Deltas wait for company (50 ms, 20 events); an intent (a request, a
-   * tool's start), a result and the end are recorded before the run goes on. The run fails when it fails.
-   */
-  readonly record?: Recorder
-  /** The run goes on from here, or is ended, as it says; `input` is the turn before the first of its events. */
-  readonly past?: Past
-  /** Waits for what is decided on an approval. Default: for `decide` of the handle. */
-  readonly decision?: (approvalId: string, signal: AbortSignal) => Promise<ApprovalDecision>
-  /** Called when the run has ended, before anyone hears of it. */
-  readonly onEnd?: (turn: Turn) => void
-  readonly clock?: Clock
-  readonly newId?: NewId
-}
-
-/** A run was cancelled; `inference.turn` holds what it had produced. */
-export class InferenceCancelledError extends GeppettoError {
-  override readonly name = 'InferenceCancelledError'
-}
-
-/** The process that ran an inference died, and nothing goes on from there; what it had produced is in the turn. */
-export class InferenceInterruptedError extends GeppettoError {
-  override readonly name = 'InferenceInterruptedError'
-  readonly reason: string
-  constructor(inferenceId: string, reason: string) {
-    super('INFERENCE_INTERRUPTED', `Inference ${inferenceId} was interrupted: ${reason}. Prompt again to go on.`, {
-      details: { inferenceId, reason },
-    })
-    this.reason = reason
-  }
-}
 
 /** The run goes on only when these are recorded. */
 const awaited: ReadonlySet<InferenceEvent['type']> = new Set<InferenceEvent['type']>([
@@ -108,10 +54,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   readonly #sinks: SinkGroup
   readonly #stamper: Stamper
   readonly #ledger = new ResultLedger()
-  /** Text of the segments that have begun and not ended, by their local id. */
-  readonly #open = new Map<string, { readonly kind: 'text' | 'reasoning'; text: string }>()
-  /** Tools that were let run and have given no result. */
-  readonly #runningTools = new Map<string, Pick<EventOf<'tool-execution-started'>, 'toolName' | 'effect'>>()
+  readonly #open = new OpenParts()
   readonly #approvals: Approvals
   readonly #queue: RecordQueue | undefined
   /** What watchers of this run did wrong and nobody has heard of yet. */
@@ -123,6 +66,8 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   #status: InferenceStatus = 'running'
   /** As the signal says, but a field is read for every event at no cost. */
   #isCancelled = false
+  /** Whether the terminal event is on its way: nothing follows it. */
+  #isEnding = false
   #cancelReason = ''
   readonly #cancelled: Promise<never>
 
@@ -207,12 +152,12 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       await this.#queue?.flush()
       return true
     }
-    const { then } = past
-    if (then.do === 'stop') this.cancel(then.reason)
-    if (then.do === 'fail') throw then.error
-    if (then.do !== 'resume') throw new InferenceInterruptedError(this.id, then.reason)
+    const { plan } = past
+    if (plan.do === 'stop') this.cancel(plan.reason)
+    if (plan.do === 'fail') throw plan.error
+    if (plan.do !== 'resume') throw new InferenceInterruptedError(this.id, plan.reason)
     this.#discardOpenAttempt()
-    this.#show(this.#stamper.lifecycle({ type: 'inference-resumed', restarts: then.restarts }))
+    this.#show(this.#stamper.lifecycle({ type: 'inference-resumed', restarts: plan.restarts }))
     await this.#queue?.flush()
     return positionOf(past.events).next !== 'nothing'
   }
@@ -301,48 +246,27 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   }
 
   #publish(event: InferenceEvent): void {
-    if (isTerminal(event)) {
-      this.#status = statusOf[event.type]
-      this.#options.onEnd?.(this.#turn)
-    }
+    if (isTerminal(event)) this.#settle(statusOf[event.type])
     this.#events.push(event)
     this.#sinks.show(event)
+  }
+
+  #settle(status: InferenceStatus): void {
+    this.#status = status
+    this.#options.onEnd?.(this.#turn)
   }
 
   #track(event: EngineEvent | InferenceEvent): void {
     // The call that an event opens, with or without saying so, begins where the turn ends now.
     if (!this.#stamper.isCallOpen) this.#blocksBeforeCall = this.#turn.blocks.length
+    if (this.#open.track(event)) return
     switch (event.type) {
-      case 'text-delta':
-      case 'reasoning-delta': {
-        const open = this.#open.get(event.segmentId)
-        if (open !== undefined) open.text += event.delta
-        else
-          this.#open.set(event.segmentId, {
-            kind: event.type === 'text-delta' ? 'text' : 'reasoning',
-            text: event.delta,
-          })
-        return
-      }
-      case 'text-segment-finished':
-      case 'reasoning-segment-finished':
-        this.#open.delete(event.segmentId)
-        return
       case 'provider-call-started':
         this.#blocksBeforeCall = this.#turn.blocks.length
         this.#called = { provider: event.provider, model: event.model }
         break
       case 'provider-call-finished':
         requireJson(event.result)
-        break
-      case 'attempt-discarded':
-        this.#open.clear()
-        break
-      case 'tool-execution-started':
-        this.#runningTools.set(event.toolCallId, event)
-        break
-      case 'tool-result-ready':
-        this.#runningTools.delete(event.toolCallId)
         break
       case 'approval-requested':
         this.#approvals.add(event)
@@ -356,7 +280,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   }
 
   async #finish(durationMs: number): Promise<Turn> {
-    this.#closeSegments()
+    this.#close(this.#open.segmentEnds())
     this.#abort.signal.throwIfAborted() // a sink may have cancelled just now
     const terminal = () => ({ type: 'inference-finished' as const, result: this.#ledger.finished(durationMs) })
     try {
@@ -370,24 +294,25 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   /** Ends the run for `error` and gives the error that its caller sees. */
   async #fail(error: unknown, durationMs: number): Promise<unknown> {
+    if (this.#isEnding) {
+      this.#settle('failed')
+      return error
+    }
     const info = errorInfo(error)
     this.#approvals.clear()
-    this.#closeSegments()
+    this.#close([...this.#open.segmentEnds(), ...this.#open.toolEnds()])
     if (this.#isCancelled) {
-      this.#closeTools()
       this.#closeCall({ finish_class: 'interrupted', stop_reason: 'cancelled' })
       const result = this.#ledger.stopped('cancelled', durationMs)
       await this.#endAnyway({ type: 'inference-stopped', reason: this.#cancelReason, result })
       return this.#abort.signal.reason
     }
     if (error instanceof InferenceInterruptedError) {
-      this.#closeTools()
       this.#closeCall({ finish_class: 'interrupted', stop_reason: 'interrupted' })
       const result = this.#ledger.stopped('interrupted', durationMs)
       await this.#endAnyway({ type: 'inference-interrupted', reason: error.reason, result })
       return error
     }
-    this.#closeTools()
     this.#closeCall({ finish_class: 'error', error: { ...info } })
     await this.#endAnyway({ type: 'inference-failed', error: info, result: this.#ledger.failed(info, durationMs) })
     return error
@@ -398,43 +323,21 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     try {
       await this.#end(terminal)
     } catch {
-      this.#status = statusOf[terminal.type]
-      this.#options.onEnd?.(this.#turn)
+      this.#settle(statusOf[terminal.type])
     }
   }
 
   async #end(terminal: Terminal): Promise<Turn> {
     this.#snapshot(this.#preview(terminal.result), 'final')
     this.#reportWatchers()
+    this.#isEnding = true
     this.#show(this.#stamper.lifecycle(terminal))
     await this.#queue?.flush()
     return this.#turn
   }
 
-  // Text that was shown is kept, marked as cut off.
-  #closeSegments(): void {
-    for (const [segmentId, { kind, text }] of this.#open) {
-      if (text === '') continue
-      if (kind === 'text') {
-        const block = partialKey.set(assistantText(text), true)
-        this.#emit({ type: 'text-segment-finished', segmentId, block, partial: true })
-      } else {
-        const block = partialKey.set(reasoning({ text }), true)
-        this.#emit({ type: 'reasoning-segment-finished', segmentId, block, partial: true })
-      }
-    }
-    this.#open.clear()
-  }
-
-  // What a tool did that nobody saw end cannot be said, unless it does nothing.
-  #closeTools(): void {
-    for (const [toolCallId, { toolName, effect }] of this.#runningTools) {
-      const isRead = effect === 'read'
-      const block = isRead ? toolError(toolCallId, 'interrupted') : unknownOutcome(toolCallId)
-      const status = isRead ? ('error' as const) : ('unknown' as const)
-      this.#emit({ type: 'tool-result-ready', toolCallId, toolName, status, block })
-      this.#emit({ type: 'tool-call-finished', toolCallId, toolName, status })
-    }
+  #close(ends: readonly EngineEvent[]): void {
+    for (const event of ends) this.#emit(event)
   }
 
   #closeCall(result: InferenceResult): void {

@@ -2,10 +2,13 @@ import { newUuid, type Clock, type NewId } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
 import type { EventSink } from '../events/sink.ts'
 import type { Engine } from '../inference/engine.ts'
-import { run, type Inference, type RunOptions } from '../inference/run.ts'
+import type { RunOptions } from '../inference/run-options.ts'
+import { run, type Inference } from '../inference/run.ts'
+import type { Store } from '../store/store.ts'
 import { userText, type ImagePart } from '../turns/block.ts'
 import { inferenceIdKey, inferenceResultKey, sessionIdKey } from '../turns/keys.ts'
 import { append, createTurn, type Turn } from '../turns/turn.ts'
+import { StoredSession, type StoredSessionOptions } from './stored-session.ts'
 
 export interface SessionOptions {
   readonly engine: Engine
@@ -64,6 +67,11 @@ export class Session {
         'SESSION_ID_EMPTY',
         'session has empty SessionID: give an id, or leave it out to get a new one.',
       )
+  }
+
+  /** Opens a session that is kept in a store; see `StoredSession`. */
+  static open(store: Store, id: string, options: StoredSessionOptions): Promise<StoredSession> {
+    return StoredSession.open(store, id, options)
   }
 
   get turns(): readonly Turn[] {

@@ -24,93 +24,124 @@ interface Piece {
 interface Bag extends Piece {
   readonly value: JsonObject
 }
-/** What writing a turn adds to the log. Nothing is remembered of it until `accept`. */
+/** A turn on its way into the log. */
+export interface TurnToWrite {
+  readonly turn: Turn
+  readonly labels: Labels
+}
+/** What writing turns adds to the log. Nothing is remembered of it until `accept`. */
 export interface TurnWrite {
   readonly from: number
   readonly rows: readonly StoredBlock[]
-  readonly reference: TurnReference
+  /** One for each turn, in their order. */
+  readonly references: readonly TurnReference[]
   /** Call it when the rows are in the log. */
   accept(): void
 }
 
+/** The log's end, and the last turn that is in it. */
+interface Written {
+  readonly length: number
+  readonly hash: string
+  readonly turn: Turn
+  readonly ranges: Ranges
+  readonly metadata?: Bag
+  readonly data?: Bag
+}
+
 /** Writes the turns of one session to its block log; remembers the last one, so that a turn costs what is new in it. */
 export class BlockLog {
-  #length = 0
-  #hash = ''
-  #turn: Turn = createTurn()
-  #ranges: Ranges = []
-  #metadata: Bag | undefined
-  #data: Bag | undefined
+  #written: Written = { length: 0, hash: '', turn: createTurn(), ranges: [] }
   readonly #places = new WeakMap<Block, number>()
+  /** Places of the blocks that were read when the log was opened, by their text; for blocks that came another way. */
+  #read: ReadonlyMap<string, number> = new Map()
 
-  /** The log as it is in the store, and its last turn. */
+  /** The log as it is in the store, `length` pieces long, with its last turn. */
   static async open(store: Store, sessionId: string, length: number, last: Snapshot | undefined): Promise<BlockLog> {
     const log = new BlockLog()
     if (last === undefined || length === 0) return log
     const ranges: Ranges = [...last.ranges, [last.metadata, last.metadata + 1], [last.data, last.data + 1]]
     const pieces = await store.blocks(sessionId, [...ranges, [length - 1, length]])
-    log.#turn = turnOf(sessionId, last, pieces)
-    log.#length = length
-    log.#hash = pieces.at(-1)?.hash ?? ''
-    log.#ranges = last.ranges
-    log.#metadata = { place: last.metadata, hash: pieces.at(-3)?.hash ?? '', value: log.#turn.metadata }
-    log.#data = { place: last.data, hash: pieces.at(-2)?.hash ?? '', value: log.#turn.data }
+    const turn = turnOf(sessionId, last, pieces)
+    const bag = (place: number, at: number, value: JsonObject) => ({ place, hash: pieces.at(at)?.hash ?? '', value })
+    log.#written = {
+      length,
+      hash: pieces.at(-1)?.hash ?? '',
+      turn,
+      ranges: last.ranges,
+      metadata: bag(last.metadata, -3, turn.metadata),
+      data: bag(last.data, -2, turn.data),
+    }
     const places = last.ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, at) => from + at))
-    for (const [at, block] of log.#turn.blocks.entries()) log.#places.set(block, places[at] ?? 0)
+    for (const [at, block] of turn.blocks.entries()) log.#places.set(block, places[at] ?? 0)
+    log.#read = new Map(places.map((place, at) => [pieces[at]?.body ?? '', place]))
     return log
+  }
+
+  /** How many pieces the log has. */
+  get length(): number {
+    return this.#written.length
   }
 
   /** The turn that was written last; empty when none was. */
   get turn(): Turn {
-    return this.#turn
+    return this.#written.turn
   }
 
-  write(turn: Turn, labels: Labels): TurnWrite {
+  write(turns: readonly TurnToWrite[]): TurnWrite {
     const rows: StoredBlock[] = []
-    let hash = this.#hash
+    const fresh = new Map<Block, number>()
+    const references: TurnReference[] = []
+    let written = this.#written
+    for (const { turn, labels } of turns) {
+      written = this.#add(written, turn, rows, fresh)
+      const { ranges, metadata = missingBag, data = missingBag } = written
+      const reference = { ranges, metadata: metadata.place, data: data.place }
+      references.push({ ...reference, hash: snapshotHash({ ...labels, ...reference }, metadata.hash) })
+    }
+    const accept = () => {
+      this.#written = written
+      this.#read = new Map()
+      for (const [block, place] of fresh) this.#places.set(block, place)
+    }
+    return { from: this.#written.length, rows, references, accept }
+  }
+
+  /** What `turn` makes of the log; its new pieces are added to `rows`. */
+  #add(before: Written, turn: Turn, rows: StoredBlock[], fresh: Map<Block, number>): Written {
+    let { hash, length } = before
     const add = (body: string): Piece => {
       hash = chainHash(hash, body)
       rows.push({ hash, body })
-      return { place: this.#length + rows.length - 1, hash }
+      length += 1
+      return { place: length - 1, hash }
     }
-    const delta = turnDelta(this.#turn, turn)
-    const fresh = new Map<Block, number>()
     const placeOf = (block: Block): number => {
       const known = this.#places.get(block) ?? fresh.get(block)
       if (known !== undefined) return known
-      const { place } = add(JSON.stringify(encodeBlock(block)))
+      const body = JSON.stringify(encodeBlock(block))
+      const place = this.#read.get(body) ?? add(body).place
       fresh.set(block, place)
       return place
     }
-    const count = this.#turn.blocks.length
-    const ranges = joined([
-      ...slice(this.#ranges, 0, delta.head),
-      ...delta.add.map((block): Ranges[number] => [placeOf(block), placeOf(block) + 1]),
-      ...slice(this.#ranges, count - delta.tail, count),
-    ])
-    const bag = (before: Bag | undefined, value: JsonObject): Bag =>
-      before !== undefined && (before.value === value || jsonEqual(before.value, value))
-        ? { ...before, value }
+    const bag = (last: Bag | undefined, value: JsonObject): Bag =>
+      last !== undefined && (last.value === value || jsonEqual(last.value, value))
+        ? { ...last, value }
         : { ...add(JSON.stringify(value)), value }
-    const data = bag(this.#data, turn.data)
-    const metadata = bag(this.#metadata, turn.metadata)
-    const reference = { ranges, metadata: metadata.place, data: data.place }
-    return {
-      from: this.#length,
-      rows,
-      reference: { ...reference, hash: snapshotHash({ ...labels, ...reference }, metadata.hash) },
-      accept: () => {
-        this.#length += rows.length
-        this.#hash = hash
-        this.#turn = turn
-        this.#ranges = ranges
-        this.#metadata = metadata
-        this.#data = data
-        for (const [block, place] of fresh) this.#places.set(block, place)
-      },
-    }
+    const delta = turnDelta(before.turn, turn)
+    const count = before.turn.blocks.length
+    const ranges = joined([
+      ...slice(before.ranges, 0, delta.head),
+      ...delta.add.map((block): Ranges[number] => [placeOf(block), placeOf(block) + 1]),
+      ...slice(before.ranges, count - delta.tail, count),
+    ])
+    const data = bag(before.data, turn.data)
+    const metadata = bag(before.metadata, turn.metadata)
+    return { length, hash, turn, ranges, metadata, data }
   }
 }
+
+const missingBag: Piece = { place: 0, hash: '' }
 
 /** The turn of a snapshot. Throws STORE_CORRUPT when the block log does not have what it names. */
 export async function readTurn(store: Store, sessionId: string, snapshot: Snapshot): Promise<Turn> {

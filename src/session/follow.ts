@@ -1,0 +1,104 @@
+import type { Clock } from '../clock.ts'
+import { GeppettoError } from '../errors.ts'
+import type { InferenceEvent, UnknownEvent } from '../events/event.ts'
+import { fromEntry } from '../store/entry.ts'
+import type { Head, Store } from '../store/store.ts'
+import { unknownSession } from './writer.ts'
+
+export interface FollowOptions {
+  /** The last event that is known; 0 for none. */
+  readonly after?: number
+  /** Aborting it ends the iteration. */
+  readonly signal?: AbortSignal
+}
+
+/** How long a commit of another process may stay unseen. */
+const pollMs = 250
+
+/**
+ * Every event of a session after `after`, in order, without a gap and without a repetition, and then those to come. It
+ * reads from the store at the pace of whoever iterates, at most 1 MB ahead, so a slow reader costs nobody anything.
+ * Ends when aborted. Throws SESSION_UNKNOWN when the session is not there, or goes; CURSOR_FUTURE and CURSOR_EXPIRED
+ * for an ordinal that the log has not reached, or no longer has.
+ */
+export async function* follow(
+  store: Store,
+  sessionId: string,
+  clock: Clock,
+  { after = 0, signal }: FollowOptions = {},
+): AsyncGenerator<InferenceEvent | UnknownEvent, void> {
+  const bell = new Bell(clock)
+  const unwatch = store.watch(sessionId, () => bell.ring())
+  const stop = () => bell.ring()
+  signal?.addEventListener('abort', stop, { once: true })
+  try {
+    const { incarnation } = requireCursor(await store.head(sessionId), sessionId, after)
+    let cursor = after
+    const isStopped = () => signal?.aborted === true
+    while (!isStopped()) {
+      const quiet = bell.quiet()
+      const entries = await store.read(sessionId, { after: cursor })
+      for (const entry of entries) {
+        if (isStopped()) return
+        cursor = entry.ordinal
+        yield fromEntry(sessionId, entry)
+      }
+      if (entries.length > 0) continue
+      if ((await store.head(sessionId))?.incarnation !== incarnation) throw unknownSession(sessionId)
+      await quiet
+    }
+  } finally {
+    unwatch()
+    bell.ring()
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** Throws unless a reader who knows the events up to `after` can be given the ones that follow. */
+export function requireCursor(head: Head | undefined, sessionId: string, after: number): Head {
+  if (head === undefined) throw unknownSession(sessionId)
+  const details = { sessionId, after, ordinal: head.ordinal, firstOrdinal: head.firstOrdinal }
+  if (after > head.ordinal) {
+    throw new GeppettoError(
+      'CURSOR_FUTURE',
+      `Session ${sessionId} has ${head.ordinal} events; there is none ${after} yet. Read it from the start.`,
+      { details },
+    )
+  }
+  if (after < head.firstOrdinal - 1) {
+    throw new GeppettoError(
+      'CURSOR_EXPIRED',
+      `The events of session ${sessionId} before ${head.firstOrdinal} are no longer kept; begin with a snapshot and go on from there.`,
+      { details },
+    )
+  }
+  return head
+}
+
+/** Lets one reader wait until something may have happened. */
+class Bell {
+  readonly #clock: Clock
+  #wake: (() => void) | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Resolves with the next ring after this call, and after a while in any case. */
+  quiet(): Promise<void> {
+    this.#wake?.()
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(pollMs, () => this.ring())
+      this.#wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
+  ring(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}

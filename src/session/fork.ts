@@ -1,0 +1,90 @@
+import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
+import { GeppettoError } from '../errors.ts'
+import type { EventOf } from '../events/event.ts'
+import { BlockLog, readTurn } from '../store/block-log.ts'
+import { toEntry } from '../store/entry.ts'
+import type { Store } from '../store/store.ts'
+import { turnDelta } from '../turns/delta.ts'
+import { inferenceIdKey, inferenceResultKey, sessionIdKey } from '../turns/keys.ts'
+import { createTurn, type Turn } from '../turns/turn.ts'
+import { latestTurn } from './past.ts'
+import { applyToState, emptyState } from './state.ts'
+import { unknownSession } from './writer.ts'
+
+export interface NewSessionOptions {
+  /** Default: a new UUID. */
+  readonly id?: string
+  readonly clock?: Clock
+  readonly newId?: NewId
+}
+
+/**
+ * Begins a session in the store that goes on from `turn`, and gives its id. The turn gets an id of its own, for it is
+ * another session's now. Throws SESSION_EXISTS when the id is taken.
+ */
+export async function beginSession(
+  store: Store,
+  turn: Turn,
+  { id, clock = systemClock, newId = newUuid }: NewSessionOptions = {},
+  origin?: EventOf<'turn-opened'>['origin'],
+): Promise<string> {
+  const sessionId = id ?? newId()
+  const at = new Date(clock.now()).toISOString()
+  const plain = inferenceResultKey.delete(inferenceIdKey.delete(turn))
+  const first = sessionIdKey.set({ ...plain, id: newId() }, sessionId)
+  const opened: EventOf<'turn-opened'> = {
+    type: 'turn-opened',
+    ordinal: 1,
+    at,
+    sessionId,
+    turnId: first.id,
+    delta: turnDelta(createTurn(), first),
+    ...(origin && { origin }),
+  }
+  const labels = { turnId: first.id, phase: 'final' as const }
+  const { from, rows, references } = new BlockLog().write([{ turn: first, labels }])
+  const result = await store.commit({
+    sessionId,
+    create: { incarnation: newId(), createdAt: at },
+    state: { after: 0, value: JSON.stringify(applyToState(emptyState, opened)), hasWork: false },
+    entries: [toEntry(opened)],
+    blocks: { from, rows },
+    snapshots: references.map((reference) => ({ ...labels, ...reference, at, entry: 0 })),
+  })
+  if (result.status === 'committed') return sessionId
+  throw new GeppettoError(
+    'SESSION_EXISTS',
+    `There is a session ${sessionId} in this store already; choose another id.`,
+    {
+      details: { sessionId },
+    },
+  )
+}
+
+/**
+ * Begins a session that goes on from a turn of another one, by default its latest, and gives its id. Nothing of the
+ * other session changes. Throws SESSION_UNKNOWN, TURN_UNKNOWN and SESSION_EXISTS.
+ */
+export async function forkSession(
+  store: Store,
+  sessionId: string,
+  { turnId, ...options }: NewSessionOptions & { readonly turnId?: string } = {},
+): Promise<string> {
+  const turn = await turnOf(store, sessionId, turnId)
+  return beginSession(store, turn, options, { sessionId, turnId: turn.id })
+}
+
+async function turnOf(store: Store, sessionId: string, turnId: string | undefined): Promise<Turn> {
+  const head = await store.head(sessionId)
+  if (head === undefined) throw unknownSession(sessionId)
+  if (turnId === undefined) {
+    const turn = await latestTurn(store, head)
+    if (turn !== undefined) return turn
+  } else {
+    const last = (await store.snapshots(sessionId, { turnId })).at(-1)
+    if (last !== undefined) return readTurn(store, sessionId, last)
+  }
+  throw new GeppettoError('TURN_UNKNOWN', `Session ${sessionId} has no turn ${turnId ?? 'yet'}.`, {
+    details: { sessionId, turnId },
+  })
+}

@@ -1,0 +1,318 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
+import { GeppettoError } from '../errors.ts'
+import type { InferenceEvent, InferenceScope, UnknownEvent } from '../events/event.ts'
+import type { EventSink } from '../events/sink.ts'
+import type { ApprovalDecision, Engine } from '../inference/engine.ts'
+import type { Inference } from '../inference/run.ts'
+import { canonicalJson } from '../json.ts'
+import { readTurn } from '../store/block-log.ts'
+import { toEntry } from '../store/entry.ts'
+import type { Commit, Committed, Head, Store, Submission } from '../store/store.ts'
+import { userText, type ImagePart } from '../turns/block.ts'
+import type { Turn } from '../turns/turn.ts'
+import { follow, type FollowOptions } from './follow.ts'
+import { latestTurn } from './past.ts'
+import { applyToState, hasWork, type SessionState } from './state.ts'
+import { StoredInference } from './stored-inference.ts'
+import { SessionWorker } from './worker.ts'
+import { stateOf, unknownSession } from './writer.ts'
+
+export interface StoredSessionOptions {
+  readonly engine: Engine
+  readonly sinks?: readonly EventSink[]
+  /** Prompts that may wait while one is answered. Default 16. */
+  readonly maxQueued?: number
+  /**
+   * What becomes of an inference whose process died: `resume` goes on from its last whole step, `interrupt` ends it and
+   * keeps what it had. Default `resume`.
+   */
+  readonly recovery?: 'resume' | 'interrupt'
+  /** How often an inference may take its process down before it is given up. Default 3. */
+  readonly maxRestarts?: number
+  /** Hears of what goes wrong with the store while no caller waits; it is tried again. */
+  readonly onError?: (error: unknown) => void
+  readonly clock?: Clock
+  readonly newId?: NewId
+}
+
+export interface SubmitOptions {
+  readonly images?: readonly ImagePart[]
+  /** The same key gives the same inference, however often and from wherever it is submitted. */
+  readonly idempotencyKey?: string
+}
+
+/** A decision on an approval, and which request it answers. */
+export interface ApprovalAnswer extends Omit<ApprovalDecision, 'decision'> {
+  readonly decision: 'approved' | 'denied'
+  /** The hash of the request that was looked at: refused when the call is another by now. */
+  readonly hash?: string
+}
+
+/**
+ * A conversation that is kept in a store: prompts are accepted durably and answered in their order, one at a time, by
+ * one process. Closing every viewer changes nothing; a crash loses nothing that was accepted, and no tool runs twice.
+ */
+export class StoredSession {
+  readonly id: string
+  readonly #store: Store
+  readonly #options: StoredSessionOptions
+  readonly #clock: Clock
+  readonly #newId: NewId
+  readonly #worker: SessionWorker
+
+  private constructor(store: Store, id: string, options: StoredSessionOptions) {
+    this.id = id
+    this.#store = store
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#newId = options.newId ?? newUuid
+    this.#worker = new SessionWorker(store, id, options)
+  }
+
+  /**
+   * Opens a session, or begins one: it is in the store from its first prompt on. An inference that a dead process left
+   * behind is taken up at once, and what waits is answered.
+   */
+  static async open(store: Store, id: string, options: StoredSessionOptions): Promise<StoredSession> {
+    if (id.trim() === '') {
+      throw new GeppettoError('SESSION_ID_EMPTY', 'session has empty SessionID: give the id of the session to open.')
+    }
+    const session = new StoredSession(store, id, options)
+    if ((await store.head(id))?.hasWork === true) session.#worker.wake()
+    return session
+  }
+
+  /** The inference that this process runs now. */
+  get active(): Inference | undefined {
+    return this.#worker.active
+  }
+
+  /** The turn that the session is at: what the model would see next, without the prompt. */
+  async latest(): Promise<Turn | undefined> {
+    const head = await this.#store.head(this.id)
+    return head && latestTurn(this.#store, head)
+  }
+
+  /** The turns as their inferences left them, in order. */
+  async turns(): Promise<readonly Turn[]> {
+    const snapshots = await this.#store.snapshots(this.id)
+    const finals = snapshots.filter(({ phase }) => phase === 'final')
+    return Promise.all(finals.map((snapshot) => readTurn(this.#store, this.id, snapshot)))
+  }
+
+  /** What runs, what waits, and which approvals are asked for. */
+  async state(): Promise<SessionState> {
+    return stateOf(await this.#store.head(this.id))
+  }
+
+  /** The session's events, those to come too; see `follow`. */
+  events(options: FollowOptions = {}): AsyncIterable<InferenceEvent | UnknownEvent> {
+    return follow(this.#store, this.id, this.#clock, options)
+  }
+
+  /**
+   * Accepts a prompt: when this resolves it is in the store, and it will be answered. Throws SESSION_QUEUE_FULL when too
+   * many wait, and IDEMPOTENCY_KEY_REUSED when the key came with another prompt before; then nothing has changed.
+   */
+  async submit(prompt: string, { images = [], idempotencyKey }: SubmitOptions = {}): Promise<StoredInference> {
+    const ids = { sessionId: this.id, inferenceId: this.#newId(), turnId: this.#newId() }
+    const block = { ...userText(prompt, images), id: this.#newId() }
+    const submission = idempotencyKey === undefined ? undefined : submissionOf(idempotencyKey, prompt, images, ids)
+    const accepted: InferenceEvent = {
+      ...this.#stamp(ids),
+      type: 'prompt-accepted',
+      block,
+      ...(idempotencyKey !== undefined && { key: idempotencyKey }),
+    }
+    const result = await this.#change(
+      (state) => {
+        const isFull = state.queue.length >= (this.#options.maxQueued ?? 16)
+        return isFull ? { refused: this.#queueFull(state) } : { events: [accepted] }
+      },
+      { create: true, ...(submission && { submission }) },
+    )
+    this.#worker.wake()
+    if (result.status !== 'duplicate') return this.#inference(ids, result.ordinal)
+    if (result.submission.hash !== submission?.hash) throw keyReused(this.id, result.submission.key)
+    return this.#inference(answeredIds(this.id, result.submission), result.ordinal)
+  }
+
+  /** The handle of an inference of this session. Throws INFERENCE_UNKNOWN. */
+  async inference(inferenceId: string): Promise<StoredInference> {
+    const places = (await this.#store.find(inferenceId)).filter(({ sessionId }) => sessionId === this.id)
+    const [place] = places
+    for await (const event of place === undefined ? [] : this.events({ after: place.ordinal - 1 })) {
+      const { turnId } = event
+      if (event.inferenceId === inferenceId && turnId !== undefined) {
+        return this.#inference({ sessionId: this.id, inferenceId, turnId }, event.ordinal)
+      }
+      break
+    }
+    throw unknownInference(this.id, inferenceId)
+  }
+
+  /**
+   * Asks an inference to stop, by default the one that runs; it is in the store when this resolves, and the end follows.
+   * What it produced stays. Gives false when it had ended. Throws INFERENCE_UNKNOWN for one that was never there.
+   */
+  async cancel(inferenceId?: string, reason = 'cancelled'): Promise<boolean> {
+    const places = inferenceId === undefined ? undefined : await this.#store.find(inferenceId)
+    if (inferenceId !== undefined && places?.every(({ sessionId }) => sessionId !== this.id) === true)
+      throw unknownInference(this.id, inferenceId)
+    let target: string | undefined
+    let hasEnded = false
+    await this.#change((state) => {
+      const { active } = state
+      target = inferenceId ?? active?.inferenceId
+      if (active !== undefined && active.inferenceId === target) {
+        if (active.cancel !== undefined) return { events: [] }
+        return { events: [{ ...this.#stamp({ sessionId: this.id, ...active }), type: 'cancel-requested', reason }] }
+      }
+      const queued = state.queue.find((waiting) => waiting.inferenceId === target)
+      hasEnded = queued === undefined
+      if (queued === undefined) return { events: [] }
+      const end = { finish_class: 'interrupted' as const, stop_reason: 'cancelled' }
+      return {
+        events: [{ ...this.#stamp({ sessionId: this.id, ...queued }), type: 'inference-stopped', reason, result: end }],
+      }
+    })
+    if (!hasEnded) this.#worker.cancel(target, reason)
+    return !hasEnded
+  }
+
+  /**
+   * Decides on an approval; it is in the store when this resolves. Throws APPROVAL_UNKNOWN when it is not waited for
+   * (any more), and APPROVAL_MISMATCH when `hash` is not that of the request.
+   */
+  async decide(approvalId: string, { hash, ...answer }: ApprovalAnswer): Promise<void> {
+    await this.#decide(approvalId, answer, hash)
+  }
+
+  /** Lets the inference that runs come to its end, and begins no other; what waits is answered when it is opened again. */
+  async close(): Promise<void> {
+    await this.#worker.close()
+  }
+
+  async #decide(approvalId: string, decision: ApprovalDecision, hash: string | undefined): Promise<void> {
+    await this.#change((state) => {
+      const approval = state.approvals.find((pending) => pending.approvalId === approvalId)
+      const turnId = state.active?.turnId
+      if (approval === undefined || turnId === undefined) return { refused: unknownApproval(this.id, approvalId) }
+      if (hash !== undefined && hash !== approval.hash) return { refused: otherApproval(this.id, approvalId) }
+      const isLate = approval.expiresAt !== undefined && Date.parse(approval.expiresAt) <= this.#clock.now()
+      const { inferenceId, toolCallId } = approval
+      const decided = isLate ? { decision: 'expired' as const } : decision
+      const stamp = this.#stamp({ sessionId: this.id, inferenceId, turnId })
+      return { events: [{ ...stamp, type: 'approval-decided', toolCallId, approvalId, ...decided }] }
+    })
+    this.#worker.wake()
+  }
+
+  /** Commits what `decide` makes of the state; when somebody else changes it in the meantime, it is asked again. */
+  async #change(
+    decide: (
+      state: SessionState,
+    ) => { readonly events: readonly InferenceEvent[] } | { readonly refused: GeppettoError },
+    { create = false, submission }: { readonly create?: boolean; readonly submission?: Submission } = {},
+  ): Promise<Extract<Committed, { status: 'committed' | 'duplicate' }>> {
+    let head = await this.#store.head(this.id)
+    while (true) {
+      if (head === undefined && !create) throw unknownSession(this.id)
+      const state = stateOf(head)
+      const decision = decide(state)
+      const events = 'refused' in decision ? [] : decision.events
+      if ('events' in decision && events.length === 0 && head !== undefined) {
+        return { status: 'committed', ordinal: head.ordinal, version: head.version }
+      }
+      const change = stateChange(head, events.reduce(applyToState, state))
+      const result = await this.#store.commit({
+        sessionId: this.id,
+        ...(head === undefined && { create: this.#creation() }),
+        // A version that never is: what is refused must change nothing, and still give the answer to a known key.
+        state: 'refused' in decision ? { ...change, after: -1 } : change,
+        entries: events.map(toEntry),
+        ...(submission && { submission }),
+      })
+      switch (result.status) {
+        case 'committed':
+        case 'duplicate':
+          return result
+        case 'conflict':
+          if ('refused' in decision) throw decision.refused
+          head = result.head
+          break
+        case 'missing':
+          head = undefined
+          break
+        case 'fenced':
+          throw new Error('a commit without an epoch cannot be fenced')
+      }
+    }
+  }
+
+  #creation(): NonNullable<Commit['create']> {
+    return { incarnation: this.#newId(), createdAt: new Date(this.#clock.now()).toISOString() }
+  }
+
+  #stamp({ sessionId, inferenceId, turnId }: InferenceScope) {
+    return { ordinal: 0, at: new Date(this.#clock.now()).toISOString(), sessionId, inferenceId, turnId }
+  }
+
+  #inference(ids: InferenceScope, ordinal: number): StoredInference {
+    return new StoredInference(this.#store, this.#clock, ids, ordinal, (reason) => this.cancel(ids.inferenceId, reason))
+  }
+
+  #queueFull({ queue }: SessionState): GeppettoError {
+    return new GeppettoError(
+      'SESSION_QUEUE_FULL',
+      `${queue.length} prompts of session ${this.id} wait already; try again when one is answered.`,
+      { details: { sessionId: this.id, queued: queue.length } },
+    )
+  }
+}
+
+function stateChange(head: Head | undefined, state: SessionState): NonNullable<Commit['state']> {
+  return { after: head?.version ?? 0, value: JSON.stringify(state), hasWork: hasWork(state) }
+}
+
+function submissionOf(key: string, text: string, images: readonly ImagePart[], ids: InferenceScope): Submission {
+  const hash = bytesToHex(sha256(utf8ToBytes(canonicalJson({ text, images }))))
+  return { key, hash, answer: JSON.stringify({ inference_id: ids.inferenceId, turn_id: ids.turnId }) }
+}
+
+function answeredIds(sessionId: string, { answer }: Submission): InferenceScope {
+  const said = JSON.parse(answer) as { readonly inference_id: string; readonly turn_id: string } // submissionOf wrote it
+  return { sessionId, inferenceId: said.inference_id, turnId: said.turn_id }
+}
+
+function keyReused(sessionId: string, key: string): GeppettoError {
+  return new GeppettoError(
+    'IDEMPOTENCY_KEY_REUSED',
+    `The idempotency key ${JSON.stringify(key)} came with another prompt to session ${sessionId} before; use a new key for a new prompt.`,
+    { details: { sessionId, key } },
+  )
+}
+
+function unknownInference(sessionId: string, inferenceId: string): GeppettoError {
+  return new GeppettoError('INFERENCE_UNKNOWN', `Session ${sessionId} has no inference ${inferenceId}.`, {
+    details: { sessionId, inferenceId },
+  })
+}
+
+function unknownApproval(sessionId: string, approvalId: string): GeppettoError {
+  return new GeppettoError(
+    'APPROVAL_UNKNOWN',
+    `Session ${sessionId} waits for no approval ${approvalId}: it was decided, its inference has ended, or there never was one.`,
+    { details: { sessionId, approvalId } },
+  )
+}
+
+function otherApproval(sessionId: string, approvalId: string): GeppettoError {
+  return new GeppettoError(
+    'APPROVAL_MISMATCH',
+    `Approval ${approvalId} of session ${sessionId} is for another call than the one that was looked at; look again.`,
+    { details: { sessionId, approvalId } },
+  )
+}

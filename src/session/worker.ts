@@ -1,0 +1,310 @@
+import { newUuid, sleep, systemClock, type Clock, type NewId } from '../clock.ts'
+import { GeppettoError, messageOf } from '../errors.ts'
+import type { InferenceEvent, InferenceScope } from '../events/event.ts'
+import type { ApprovalDecision } from '../inference/engine.ts'
+import { run, type Inference, type Past } from '../inference/run.ts'
+import type { Store } from '../store/store.ts'
+import { newOwner } from '../store/owner.ts'
+import type { UserBlock } from '../turns/block.ts'
+import { turnDelta } from '../turns/delta.ts'
+import { inferenceIdKey, inferenceResultKey } from '../turns/keys.ts'
+import { append, type Turn } from '../turns/turn.ts'
+import { readEvents, readInference } from './past.ts'
+import type { SessionState } from './state.ts'
+import type { StoredSessionOptions } from './stored-session.ts'
+import { SessionFencedError, SessionWriter } from './writer.ts'
+
+const leaseMs = 15_000
+const heartbeatMs = 1_000
+const retryMs = 1_000
+
+type Queued = SessionState['queue'][number]
+type Active = NonNullable<SessionState['active']>
+
+/**
+ * Answers the prompts of one session, one after the other, while this process has the claim on it. There is nothing in
+ * it that is not in the store too: another process can take over between any two commits.
+ */
+export class SessionWorker {
+  readonly #store: Store
+  readonly #sessionId: string
+  readonly #options: StoredSessionOptions
+  readonly #clock: Clock
+  readonly #newId: NewId
+  readonly #owner: string
+  readonly #closing = new AbortController()
+  readonly #decided = new Map<string, ApprovalDecision>()
+  readonly #waiting = new Map<string, (decision: ApprovalDecision) => void>()
+  /** Inferences of this process whose end could not be recorded, and why. */
+  readonly #unrecorded = new Map<string, string>()
+  #working: Promise<void> | undefined
+  #isCalled = false
+  #writer: SessionWriter | undefined
+  #active: Inference | undefined
+
+  constructor(store: Store, sessionId: string, options: StoredSessionOptions) {
+    this.#store = store
+    this.#sessionId = sessionId
+    this.#options = options
+    this.#clock = options.clock ?? systemClock
+    this.#newId = options.newId ?? newUuid
+    this.#owner = newOwner(this.#newId)
+  }
+
+  get active(): Inference | undefined {
+    return this.#active
+  }
+
+  /** There may be something to do, or to hear. */
+  wake(): void {
+    this.#isCalled = true
+    if (this.#closing.signal.aborted) return
+    if (this.#active !== undefined) void this.#listen()
+    this.#working ??= this.#workUntilIdle().finally(() => {
+      this.#working = undefined
+      if (this.#isCalled) this.wake()
+    })
+  }
+
+  cancel(inferenceId: string | undefined, reason: string): void {
+    if (this.#active?.id === inferenceId) this.#active?.cancel(reason)
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new GeppettoError('SESSION_CLOSED', `Session ${this.#sessionId} is closed.`))
+    await this.#working
+  }
+
+  async #workUntilIdle(): Promise<void> {
+    while (this.#isCalled && !this.#closing.signal.aborted) {
+      this.#isCalled = false
+      try {
+        const heldForMs = await this.#work()
+        if (heldForMs === undefined) continue
+        this.#isCalled = true // another process has it: it may die
+        await this.#rest(Math.min(heldForMs, retryMs))
+      } catch (error) {
+        this.#options.onError?.(error)
+        this.#isCalled = true
+        await this.#rest(retryMs)
+      }
+    }
+  }
+
+  async #rest(ms: number): Promise<void> {
+    await sleep(this.#clock, ms, this.#closing.signal).catch(() => {})
+  }
+
+  /** Does what there is to do. Gives how long another process may keep the session, when one has it. */
+  async #work(): Promise<number | undefined> {
+    const head = await this.#store.head(this.#sessionId)
+    if (head?.hasWork !== true) return undefined
+    const claim = await this.#store.claim(this.#sessionId, this.#owner, leaseMs)
+    if (claim.status === 'held') return claim.forMs
+    if (claim.status === 'missing') return undefined
+    const writer = await SessionWriter.open(this.#store, claim.head, (event) => this.#hear(event))
+    this.#writer = writer
+    const stopBeating = this.#beat(writer)
+    try {
+      while (!this.#closing.signal.aborted) {
+        const { active, queue } = writer.state
+        const next = queue[0]
+        if (active !== undefined) await this.#takeUp(active, writer)
+        else if (next !== undefined) await this.#answer(next, writer)
+        else break
+      }
+    } finally {
+      stopBeating()
+      this.#writer = undefined
+      await this.#store.release(this.#sessionId, writer.epoch)
+    }
+    // A prompt that another process accepted in the last moment is not to wait for the next one.
+    if ((await this.#store.head(this.#sessionId))?.hasWork === true) this.#isCalled = true
+    return undefined
+  }
+
+  /** Runs the inference of a prompt that waits. */
+  async #answer(queued: Queued, writer: SessionWriter): Promise<void> {
+    const base = writer.turn
+    const ids = { sessionId: this.#sessionId, inferenceId: queued.inferenceId, turnId: queued.turnId }
+    const prompt = await this.#promptOf(queued.inferenceId)
+    const context = inferenceResultKey.delete(inferenceIdKey.delete(base))
+    const inference = this.#run(append(context, prompt), ids, writer, (input) => ({
+      type: 'turn-opened',
+      ordinal: 0,
+      at: new Date(this.#clock.now()).toISOString(),
+      ...ids,
+      ...(base.id !== '' && { base: base.id }),
+      delta: turnDelta(base, input),
+    }))
+    await this.#end(inference, writer)
+  }
+
+  /** Goes on with an inference whose process died, or ends it. */
+  async #takeUp(active: Active, writer: SessionWriter): Promise<void> {
+    const recorded = await readInference(this.#store, this.#sessionId, active.inferenceId)
+    if (recorded === undefined) {
+      throw new GeppettoError(
+        'STORE_CORRUPT',
+        `Inference ${active.inferenceId} of session ${this.#sessionId} runs, but its beginning is not in the log; run geppetto doctor.`,
+      )
+    }
+    const ids = { sessionId: this.#sessionId, inferenceId: active.inferenceId, turnId: active.turnId }
+    const past = { events: recorded.events, plan: this.#planFor(active) }
+    const inference = this.#run(recorded.input, ids, writer, undefined, past)
+    await this.#end(inference, writer)
+  }
+
+  #planFor({ inferenceId, restarts, cancel }: Active): Past['plan'] {
+    const { recovery = 'resume', maxRestarts = 3 } = this.#options
+    const unrecorded = this.#unrecorded.get(inferenceId)
+    if (cancel !== undefined) return { do: 'stop', reason: cancel }
+    if (unrecorded !== undefined) return { do: 'interrupt', reason: `its end could not be recorded: ${unrecorded}` }
+    if (recovery === 'interrupt') return { do: 'interrupt', reason: 'its process ended' }
+    if (restarts < maxRestarts) return { do: 'resume', restarts: restarts + 1 }
+    const message = `Inference ${inferenceId} ended its process ${restarts + 1} times; it is given up. Look at its last step with geppetto trace.`
+    return { do: 'fail', error: new GeppettoError('INFERENCE_POISONED', message, { details: { inferenceId } }) }
+  }
+
+  #run(
+    input: Turn,
+    ids: InferenceScope,
+    writer: SessionWriter,
+    opening: ((input: Turn) => InferenceEvent) | undefined,
+    past?: Past,
+  ): Inference {
+    let toOpen = opening
+    const { engine, sinks } = this.#options
+    const inference = run(engine, input, {
+      ids,
+      clock: this.#clock,
+      newId: this.#newId,
+      onSnapshot: (turn, phase) => writer.take(turn, phase),
+      decision: (approvalId, signal) => this.#decision(approvalId, signal),
+      record: async (events) => {
+        if (toOpen === undefined) return writer.write(events)
+        const ordinal = await writer.write([toOpen(inference.input), ...events])
+        toOpen = undefined
+        return ordinal + 1
+      },
+      ...(sinks && { sinks }),
+      ...(past && { past }),
+    })
+    this.#active = inference
+    return inference
+  }
+
+  async #end(inference: Inference, writer: SessionWriter): Promise<void> {
+    try {
+      await inference.result
+    } catch (error) {
+      if (error instanceof SessionFencedError) throw error
+      if (this.#writer?.state.active?.inferenceId === inference.id) this.#unrecorded.set(inference.id, messageOf(error))
+    } finally {
+      this.#active = undefined
+      this.#decided.clear()
+      this.#waiting.clear()
+    }
+    if (writer.state.queue.some(({ inferenceId }) => inferenceId === inference.id) === true) {
+      throw new GeppettoError('STORE_FAILED', `Inference ${inference.id} could not be begun; it is tried again.`)
+    }
+  }
+
+  async #promptOf(inferenceId: string): Promise<UserBlock> {
+    const [place] = (await this.#store.find(inferenceId)).filter(({ sessionId }) => sessionId === this.#sessionId)
+    const after = (place?.ordinal ?? 1) - 1
+    for await (const event of readEvents(this.#store, this.#sessionId, after, after + 1)) {
+      if (event.type === 'prompt-accepted') return event.block
+    }
+    throw new GeppettoError(
+      'STORE_CORRUPT',
+      `The prompt of inference ${inferenceId} in session ${this.#sessionId} is not in the log; run geppetto doctor.`,
+    )
+  }
+
+  /** Resolves when the log holds a decision; the run's end is the only other way out. */
+  async #decision(approvalId: string, signal: AbortSignal): Promise<ApprovalDecision> {
+    const { promise, resolve } = Promise.withResolvers<ApprovalDecision>()
+    const known = this.#decided.get(approvalId)
+    if (known !== undefined) return known
+    this.#waiting.set(approvalId, resolve)
+    const approval = this.#writer?.state.approvals.find((pending) => pending.approvalId === approvalId)
+    const cancelTimer =
+      approval?.expiresAt === undefined
+        ? undefined
+        : this.#clock.schedule(Math.max(Date.parse(approval.expiresAt) - this.#clock.now(), 0), () => {
+            void this.#expire(approvalId).catch((error: unknown) => this.#options.onError?.(error))
+          })
+    signal.addEventListener('abort', () => cancelTimer?.(), { once: true })
+    const decision = await promise
+    cancelTimer?.()
+    return decision
+  }
+
+  async #expire(approvalId: string): Promise<void> {
+    const state = this.#writer?.state
+    const approval = state?.approvals.find((pending) => pending.approvalId === approvalId)
+    if (approval === undefined || state?.active === undefined) return
+    const { inferenceId, toolCallId } = approval
+    const { turnId } = state.active
+    const event: InferenceEvent = {
+      type: 'approval-decided',
+      ordinal: 0,
+      at: new Date(this.#clock.now()).toISOString(),
+      sessionId: this.#sessionId,
+      inferenceId,
+      turnId,
+      toolCallId,
+      approvalId,
+      decision: 'expired',
+    }
+    await this.#writer?.write([event])
+    this.#hear(event)
+  }
+
+  /** What others have said of the inference that runs here. */
+  #hear(event: InferenceEvent): void {
+    if (event.type === 'cancel-requested') this.cancel(event.inferenceId, event.reason)
+    if (event.type !== 'approval-decided') return
+    const { approvalId, decision, input, message, by } = event
+    const answer: ApprovalDecision = {
+      decision,
+      ...(input !== undefined && { input }),
+      ...(message !== undefined && { message }),
+      ...(by !== undefined && { by }),
+    }
+    this.#decided.set(approvalId, answer)
+    this.#waiting.get(approvalId)?.(answer)
+    this.#waiting.delete(approvalId)
+  }
+
+  async #listen(): Promise<void> {
+    try {
+      await this.#writer?.catchUp()
+    } catch (error) {
+      if (error instanceof SessionFencedError) this.#active?.cancel('another process has taken the session over')
+      else this.#options.onError?.(error)
+    }
+  }
+
+  /** Keeps the claim while there is work, and hears what other processes say of it. */
+  #beat(writer: SessionWriter): () => void {
+    let cancelTimer: () => void
+    let isStopped = false
+    const beat = async () => {
+      try {
+        const head = await this.#store.renew(this.#sessionId, writer.epoch, leaseMs)
+        if (head === undefined) this.#active?.cancel('another process has taken the session over')
+        else if (this.#active !== undefined) await this.#listen()
+      } catch (error) {
+        this.#options.onError?.(error)
+      }
+      if (!isStopped) cancelTimer = this.#clock.schedule(heartbeatMs, () => void beat())
+    }
+    cancelTimer = this.#clock.schedule(heartbeatMs, () => void beat())
+    return () => {
+      isStopped = true
+      cancelTimer()
+    }
+  }
+}
