@@ -83,10 +83,13 @@ class Recorder implements CassetteRecorder {
   }
 
   command(command: CassetteCommand): void {
-    this.#arrivals.push(() => {
+    const deliver = () => {
       this.#write({ type: 'command', command })
       this.#handle(command)
-    })
+    }
+    // A prompt meets a session that rests; all else must find the program where a replay will find it.
+    if (command.kind === 'prompt') deliver()
+    else this.#arrivals.push(deliver)
   }
 
   onCommand(handle: (command: CassetteCommand) => void): void {

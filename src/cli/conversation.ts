@@ -14,6 +14,8 @@ import type { Io } from './io.ts'
 export interface ConversationOptions extends EngineOptions {
   readonly system?: string
   readonly turn?: string
+  /** What the file of `turn` says, when that is known. */
+  readonly turnText?: string
   readonly session?: string
   readonly tool?: readonly string[]
 }
@@ -36,14 +38,17 @@ export async function openConversation(
   io: Io,
   note: (sentence: string) => void,
 ): Promise<Conversation> {
-  const tools = [...new Set(options.tool)].map(requireTool)
-  const turn = options.turn === undefined ? undefined : await readTurn(options.turn, io, note)
+  const { cassette } = options
+  const named = [...new Set(options.tool)].map(requireTool)
+  const tools = cassette === undefined ? named : named.map((tool) => cassette.tool(tool))
+  const turn = options.turn === undefined ? undefined : await readTurn(options.turn, io, note, options.turnText)
   const chosen = await chooseEngine(options, io, note)
   const model = stack(chosen.engine, systemPrompt(options.system ?? ''))
   const id = options.session ?? (turn && sessionIdKey.get(turn))
   const session = new Session({
     engine: tools.length === 0 ? model : toolLoop(model, tools),
     ...(id !== undefined && { id }),
+    ...(cassette && { clock: cassette.clock, newId: cassette.newId }),
   })
   if (turn !== undefined) session.append(turn)
   return { ...chosen, session, tools: tools.map((tool) => tool.name) }

@@ -1,3 +1,4 @@
+import type { Cassette } from '../cassette/cassette.ts'
 import { GeppettoError } from '../errors.ts'
 import type { Engine } from '../inference/engine.ts'
 import { checkUrl, type NetworkPolicy } from '../providers/address-guard.ts'
@@ -14,6 +15,12 @@ export interface EngineOptions {
   readonly apiKeyFile?: string
   readonly pace?: number
   readonly script?: string
+  /** What the file of `script` says, when that is known. */
+  readonly scriptText?: string
+  /** Where requests go instead of to the network. */
+  readonly cassette?: Cassette
+  /** Whether no key is needed, since nobody is asked. */
+  readonly keyless?: boolean
 }
 
 export interface ChosenEngine {
@@ -43,7 +50,7 @@ export async function chooseEngine(
   const model = options.model ?? defaultModels[name]
   for (const sentence of unusedOptions(name, options)) note(sentence)
   if (name === 'scripted') {
-    const script = options.script === undefined ? undefined : await readText(options.script, io)
+    const script = options.scriptText ?? (options.script === undefined ? undefined : await readText(options.script, io))
     const { pace } = options
     return {
       name,
@@ -55,19 +62,25 @@ export async function chooseEngine(
       }),
     }
   }
-  const { baseUrl } = options
+  const { baseUrl, cassette } = options
   if (baseUrl !== undefined) requireUrl(baseUrl)
-  const key = await findKey(name, options, io)
-  note(key === undefined ? `No key is sent: ${keyVariables[name]} is not set.` : `The key is from ${key.source}.`)
+  const key = options.keyless === true ? undefined : await findKey(name, options, io)
+  if (options.keyless !== true)
+    note(key === undefined ? `No key is sent: ${keyVariables[name]} is not set.` : `The key is from ${key.source}.`)
   const settings = {
     model,
     ...(key !== undefined && { apiKey: key.key }),
-    ...(baseUrl !== undefined && { baseUrl, network: givenByHand }),
+    ...(baseUrl !== undefined && { baseUrl, network: networkOf(options) }),
+    ...(cassette !== undefined && { fetch: cassette.fetch }),
   }
   return { name, model, engine: createEngine(name, settings) }
 }
 
-/** An address that the user typed is meant, wherever it is. */
+/** Which addresses may be reached: what the user typed is meant, wherever it is. */
+export function networkOf({ baseUrl }: EngineOptions): NetworkPolicy {
+  return baseUrl === undefined ? {} : givenByHand
+}
+
 const givenByHand: NetworkPolicy = { allowHttp: true, allowPrivate: true }
 
 function unusedOptions(name: EngineName, options: EngineOptions): readonly string[] {

@@ -14,6 +14,7 @@ export class UsageError extends GeppettoError {
 
 // Errors that say, when nothing has run yet, that the user has to change what was given.
 const wrongUse: ReadonlySet<ErrorCode> = new Set([
+  'CASSETTE_INVALID',
   'FILE_ACCESS',
   'KEY_DECODE',
   'PROVIDER_ADDRESS_REFUSED',

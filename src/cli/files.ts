@@ -30,9 +30,9 @@ export async function writeText(path: string, content: string): Promise<void> {
   }
 }
 
-/** The turn in a file; `note` hears of what a reader should know. Throws FILE_ACCESS, TURN_INVALID, TURN_TOO_LARGE. */
-export async function readTurn(path: string, io: Io, note: (sentence: string) => void): Promise<Turn> {
-  const content = await readText(path, io)
+/** The turn in a file, or in its text when that is `known`; `note` hears of what a reader should know. Throws FILE_ACCESS, TURN_INVALID, TURN_TOO_LARGE. */
+export async function readTurn(path: string, io: Io, note: (sentence: string) => void, known?: string): Promise<Turn> {
+  const content = known ?? (await readText(path, io))
   const name = nameOf(path)
   try {
     return turnFromText(content, (finding) => {

@@ -48,13 +48,14 @@ export async function showInference(
   format: OutputFormat,
   io: Io,
   options: StyleOptions,
+  cancel: (reason: string) => void = (reason) => inference.cancel(reason),
 ): Promise<ExitCode> {
   const view = views[format](io, options)
-  const release = cancelOnSignal(inference)
+  const release = cancelOnSignal({ cancel })
   let hasReader = true
   const readerLeft = () => {
     hasReader = false
-    inference.cancel('the reader of the output has left')
+    cancel('the reader of the output has left')
   }
   io.stdout.on('error', readerLeft)
   try {

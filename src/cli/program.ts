@@ -63,10 +63,20 @@ function addRun(program: Command, io: Io, done: Done): void {
         .choices(outputFormats)
         .default('text'),
     )
+    .option('--record <FILE>', 'write the whole run into FILE, to be replayed; no key is in it')
+    .addOption(
+      new Option(
+        '--replay <FILE>',
+        'run again what was recorded, without a key or a network; options that are not given are as recorded',
+      ).conflicts('record'),
+    )
     .addHelpText('after', runHelp)
     .action(async (prompt: string | undefined, options: RunCommandOptions) => {
       const { runCommand } = await import('./run.ts')
-      done(await runCommand(prompt, options, io))
+      const defaulted = (['engine', 'output'] as const).filter(
+        (name) => command.getOptionValueSource(name) === 'default',
+      )
+      done(await runCommand(prompt, { ...options, defaulted }, io))
     })
 }
 

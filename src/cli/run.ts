@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
 import type { Session } from '../session/session.ts'
+import { openCassette } from './cassette.ts'
 import { openConversation, type ConversationOptions } from './conversation.ts'
 import { tell, UsageError, type ExitCode } from './exit.ts'
 import type { OutputFormat } from './formats.ts'
@@ -9,15 +10,27 @@ import type { StyleOptions } from './style.ts'
 
 export interface RunCommandOptions extends ConversationOptions, StyleOptions {
   readonly output: OutputFormat
+  /** The file that the run is recorded into. */
+  readonly record?: string
+  /** The file that the run is replayed from. */
+  readonly replay?: string
+  /** The options that nobody typed: a replay takes what was recorded. */
+  readonly defaulted?: readonly ('engine' | 'output')[]
 }
 
 /** `geppetto run`: one inference. */
-export async function runCommand(given: string | undefined, options: RunCommandOptions, io: Io): Promise<ExitCode> {
+export async function runCommand(given: string | undefined, typed: RunCommandOptions, io: Io): Promise<ExitCode> {
+  const cassette = await openCassette(typed, io)
+  const { options } = cassette
   const { session } = await openConversation(options, io, (sentence) => tell(io, sentence))
-  const prompt = given ?? (options.turn === '-' ? '' : await pipedPrompt(io))
+  const prompt = given ?? cassette.prompt ?? (options.turn === '-' ? '' : await pipedPrompt(io))
   if (prompt.trim() !== '') session.prompt(prompt)
   else requireQuestion(session)
-  return showInference(session.startInference(), options.output, io, options)
+  cassette.connect(session, prompt)
+  const inference = session.startInference()
+  const cancel = (reason: string) => cassette.cancel(inference, reason)
+  const exitCode = await showInference(inference, options.output, io, options, cancel)
+  return (await cassette.finish(inference, io)) ?? exitCode
 }
 
 /** What standard input holds when it is no terminal, without the line break that ends it. */

@@ -1,10 +1,8 @@
-import type { Inference } from '../inference/run.ts'
-
 /**
  * Makes Ctrl-C and SIGTERM cancel the inference, which still shows what it has; the second one ends the process, as it
  * does when nothing runs. The function that is returned takes that back.
  */
-export function cancelOnSignal(inference: Inference): () => void {
+export function cancelOnSignal(inference: { cancel(reason: string): void }): () => void {
   const release = () => {
     process.off('SIGINT', cancel)
     process.off('SIGTERM', cancel)
