@@ -1,6 +1,6 @@
-import { statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { GeppettoError, messageOf } from '../errors.ts'
+import { GeppettoError, messageOf, type ErrorOptionsWithDetails } from '../errors.ts'
 
 // https://sqlite.org/rescode.html: the low byte of an error's number is its kind.
 const kinds = {
@@ -28,11 +28,7 @@ export function storeError(error: unknown, file: string): GeppettoError {
       return new GeppettoError('STORE_BUSY', `${store} is being written by another process; try again soon.`, options)
     case kinds.readOnly:
     case kinds.perm:
-      return new GeppettoError(
-        'STORE_READ_ONLY',
-        `${store} cannot be written; give this process the right to write to the file and to its folder.`,
-        options,
-      )
+      return readOnly(store, options)
     case kinds.corrupt:
       return new GeppettoError(
         'STORE_CORRUPT',
@@ -50,6 +46,7 @@ export function storeError(error: unknown, file: string): GeppettoError {
     case kinds.io:
     case kinds.cannotOpen:
       if (isDiskFull(file)) return full(store, options)
+      if (isReadOnly(file)) return readOnly(store, options)
       if (kindOf(error) === kinds.io) break
       return new GeppettoError(
         'STORE_FAILED',
@@ -69,8 +66,13 @@ export function isBusy(error: unknown): boolean {
   return [kinds.busy, kinds.locked].includes(kindOf(error) ?? 0)
 }
 
-function full(store: string, options: ConstructorParameters<typeof GeppettoError>[2] & object): GeppettoError {
+function full(store: string, options: ErrorOptionsWithDetails): GeppettoError {
   return new GeppettoError('STORE_FULL', `${store} has no space left; free some on its disk, and try again.`, options)
+}
+
+function readOnly(store: string, options: ErrorOptionsWithDetails): GeppettoError {
+  const advice = 'give this process the right to write to the file and to its folder'
+  return new GeppettoError('STORE_READ_ONLY', `${store} cannot be written; ${advice}.`, options)
 }
 
 function kindOf(error: unknown): number | undefined {
@@ -85,5 +87,14 @@ function isDiskFull(file: string): boolean {
     return bavail * bsize < 65_536
   } catch {
     return false
+  }
+}
+
+function isReadOnly(file: string): boolean {
+  try {
+    for (const path of [dirname(file), file].filter((each) => existsSync(each))) accessSync(path, constants.W_OK)
+    return false
+  } catch {
+    return true
   }
 }

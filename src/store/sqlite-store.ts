@@ -12,7 +12,7 @@ import { WriteQueue } from './write-queue.ts'
 /** How long a call waits for another process before it throws STORE_BUSY. */
 const busyMs = 5_000
 /** How much of that SQLite waits by itself, in which this process does nothing else. */
-const blockingMs = 20
+const blockingMs = 5
 
 /**
  * Keeps sessions in an SQLite file, which several processes of one host may use. A commit is on the disk when its
@@ -248,7 +248,7 @@ export class SqliteStore implements Store {
   }
 
   #lease(session: SessionRow, epoch: number, owner: string, ttlMs: number): Head {
-    const until = Math.ceil(this.#now() + ttlMs)
+    const until = this.#now() + Math.ceil(ttlMs)
     this.#sql.setLease.run(epoch, owner, until, Math.ceil(ttlMs), session.number)
     return this.#head({ ...session, epoch, owner, lease_until: until })
   }
@@ -277,8 +277,9 @@ export class SqliteStore implements Store {
     }
   }
 
+  /** Whole milliseconds since 1970, by the monotonic clock. */
   #now(): number {
-    return this.#epochMs + this.#clock.monotonic()
+    return Math.floor(this.#epochMs + this.#clock.monotonic())
   }
 
   async #write<Result>(write: () => Result): Promise<Result> {

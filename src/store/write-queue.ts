@@ -10,7 +10,7 @@ interface Write {
 }
 
 /** How often we ask again for a lock that another process has. */
-const retryMs = 10
+const retryMs = 25
 
 /**
  * Runs writes one after the other, all that are asked for in one turn of the event loop in one transaction: fifty
