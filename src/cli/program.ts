@@ -210,6 +210,8 @@ Examples:
   echo "Why is the sky blue?" | geppetto run --engine openai --model gpt-5-mini --output yaml > sky.yaml
   geppetto run "And at night?" --turn sky.yaml --engine gemini
   geppetto run "Hello" --engine openai --base-url http://localhost:11434/v1 --model llama3.2
+  geppetto run "Hello" --engine openai --record hello.jsonl
+  geppetto run --replay hello.jsonl
 
 Exit code: 0 completed, 1 failed, 2 wrong use, 130 cancelled.`
 
