@@ -3,12 +3,14 @@ import { converse, recordAndReplay, recorder } from '../../test/support/cassette
 import { startProviderServer } from '../../test/support/provider-server.ts'
 import { replying } from '../../test/support/replies.ts'
 import { chunk, call as chatCall, stream } from '../../test/support/chat-replies.ts'
+import { eventToJsonLine } from '../events/codec.ts'
 import type { Engine } from '../inference/engine.ts'
 import { defineTool, jsonSchemaInput } from '../inference/tool.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
 import { createEngine, engineNames } from '../providers/factory.ts'
 import type { Fetch } from '../providers/transport.ts'
 import { GeppettoError } from '../errors.ts'
+import { Session } from '../session/session.ts'
 import type { Cassette } from './cassette.ts'
 import { replayCassette } from './replay.ts'
 
@@ -138,4 +140,35 @@ test('errors of this library keep their code', async () => {
   const { recorded, replayed } = await recordAndReplay(chat, { fetch })
   expect(replayed).toEqual(recorded)
   expect(recorded.error).toMatchObject({ code: 'PROVIDER_ADDRESS_REFUSED' })
+})
+
+test('A driver that starts its runs from prompts is driven by the replay in the same way', async () => {
+  const images = [{ content: 'aGk=', media_type: 'image/png' }]
+  const { fetch } = replying([stream([chunk({ content: 'Hello' }), chunk({}, 'stop')])])
+  const drive = async (cassette: Cassette, start: () => void) => {
+    const { clock, newId } = cassette
+    const session = new Session({ engine: chat(cassette), clock, newId })
+    let shown = ''
+    const ended = Promise.withResolvers<void>()
+    const answer = async () => {
+      for await (const event of session.startInference()) shown += eventToJsonLine(event)
+      ended.resolve()
+    }
+    cassette.onCommand((command) => {
+      if (command.kind !== 'prompt') return
+      session.prompt(command.text, command.images)
+      void answer()
+    })
+    start()
+    await ended.promise
+    return shown + JSON.stringify(session.turns)
+  }
+  const recording = recorder({ fetch, settings: { note: 'mine' } })
+  const recorded = await drive(recording, () => recording.command({ kind: 'prompt', text: 'See', images }))
+  const player = replayCassette(recording.text())
+  expect(player.settings).toEqual({ note: 'mine' })
+  expect(player.commands).toEqual([{ kind: 'prompt', text: 'See', images }])
+  expect(await drive(player, () => {})).toBe(recorded)
+  expect(recorded).toContain('aGk=')
+  await player.finish()
 })

@@ -9,7 +9,7 @@ import { turnToJson } from '../../src/turns/document.ts'
 import { countingIds } from './values.ts'
 
 /** A clock that jumps to the next timer as soon as the program rests, a little further with every look. */
-export function hastyClock(): Clock {
+function hastyClock(): Clock {
   let ms = Date.UTC(2026, 0, 1)
   return {
     now: () => (ms += 1),
