@@ -9,6 +9,7 @@ export type ErrorCode =
   // events
   | 'EVENT_INVALID'
   | 'EVENT_TYPE_TAKEN'
+  | 'EVENT_GAP'
   // session
   | 'SESSION_ID_EMPTY'
   | 'SESSION_BUSY'
