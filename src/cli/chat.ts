@@ -5,7 +5,7 @@ import { openConversation, toolNames, type Conversation, type ConversationOption
 import { reportError, tell, UsageError, type ExitCode } from './exit.ts'
 import { writeText } from './files.ts'
 import type { Io } from './io.ts'
-import { showInference } from './output.ts'
+import { showAnswer } from './output.ts'
 import { pipedPrompts, terminalPrompts } from './prompts.ts'
 import { styleFor, type StyleOptions } from './style.ts'
 
@@ -19,6 +19,14 @@ export async function chatCommand(options: ChatCommandOptions, io: Io): Promise<
   if (options.turn === '-')
     throw new UsageError('A chat reads its prompts from standard input; name the file of the turn.')
   const conversation = await openConversation(options, io, (sentence) => tell(io, sentence))
+  try {
+    return await converse(conversation, options, io)
+  } finally {
+    await conversation.talk.close()
+  }
+}
+
+async function converse(conversation: Conversation, options: ChatCommandOptions, io: Io): Promise<ExitCode> {
   const isPiped = !io.stdin.isTTY
   if (!isPiped) {
     const { dim } = styleFor(io.stderr, io.env, options)
@@ -34,8 +42,7 @@ export async function chatCommand(options: ChatCommandOptions, io: Io): Promise<
       if ((await runChatCommand(said, conversation, io)) === 'leave') break
       continue
     }
-    conversation.session.prompt(said.prompt)
-    const outcome = await showInference(conversation.session.startInference(), 'text', io, options)
+    const outcome = await showAnswer(await conversation.talk.ask(said.prompt), 'text', io, options)
     if (!isPiped) continue
     if (outcome === 130) return outcome
     exitCode = outcome === 0 ? exitCode : outcome
@@ -76,11 +83,11 @@ const commands: Readonly<Record<string, ChatCommand>> = {
   },
   show: {
     help: '/show          the conversation as the model sees it',
-    run: ({ session }, _argument, { stdout }) => void stdout.write(printTurn(session.latest ?? createTurn())),
+    run: async ({ talk }, _argument, { stdout }) => void stdout.write(printTurn((await talk.latest()) ?? createTurn())),
   },
   save: {
     help: '/save FILE     keeps the conversation as a YAML file, for --turn',
-    run: ({ session }, argument, io) => save(argument, turnToYaml(session.latest ?? createTurn()), io),
+    run: async ({ talk }, argument, io) => save(argument, turnToYaml((await talk.latest()) ?? createTurn()), io),
   },
   exit: {
     help: '/exit          leaves, as Ctrl-D and Ctrl-C twice do',

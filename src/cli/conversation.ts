@@ -1,3 +1,4 @@
+import { newUuid } from '../clock.ts'
 import { calculator, currentTime } from '../inference/builtin-tools.ts'
 import { stack } from '../inference/engine.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
@@ -9,9 +10,11 @@ import { chooseEngine, type ChosenEngine, type EngineOptions } from './engine-op
 import { UsageError } from './exit.ts'
 import { readTurn } from './files.ts'
 import type { Io } from './io.ts'
+import { openStore, type StoreOptions } from './store-options.ts'
+import { talkInMemory, talkInStore, type Talk } from './talk.ts'
 
 /** What `run` and `chat` are told of the conversation. */
-export interface ConversationOptions extends EngineOptions {
+export interface ConversationOptions extends EngineOptions, StoreOptions {
   readonly system?: string
   readonly turn?: string
   /** What the file of `turn` says, when that is known. */
@@ -21,7 +24,9 @@ export interface ConversationOptions extends EngineOptions {
 }
 
 export interface Conversation extends ChosenEngine {
-  readonly session: Session
+  readonly talk: Talk
+  /** The session of a conversation that is kept nowhere. */
+  readonly session?: Session
   readonly tools: readonly string[]
 }
 
@@ -44,14 +49,22 @@ export async function openConversation(
   const turn = options.turn === undefined ? undefined : await readTurn(options.turn, io, note, options.turnText)
   const chosen = await chooseEngine(options, io, note)
   const model = stack(chosen.engine, systemPrompt(options.system ?? ''))
+  const engine = tools.length === 0 ? model : toolLoop(model, tools)
+  const conversation = { ...chosen, tools: tools.map((tool) => tool.name) }
   const id = options.session ?? (turn && sessionIdKey.get(turn))
+  if (cassette === undefined && (options.session !== undefined || options.db !== undefined)) {
+    const sessionId = options.session ?? newUuid()
+    if (options.session === undefined) note(`The session is ${sessionId}.`)
+    const store = await openStore(options, io)
+    return { ...conversation, talk: await talkInStore(store, sessionId, engine, turn) }
+  }
   const session = new Session({
-    engine: tools.length === 0 ? model : toolLoop(model, tools),
+    engine,
     ...(id !== undefined && { id }),
     ...(cassette && { clock: cassette.clock, newId: cassette.newId }),
   })
   if (turn !== undefined) session.append(turn)
-  return { ...chosen, session, tools: tools.map((tool) => tool.name) }
+  return { ...conversation, session, talk: talkInMemory(session) }
 }
 
 function requireTool(name: string): Tool {

@@ -1,6 +1,6 @@
 import { eventToJsonLine } from '../events/codec.ts'
 import type { InferenceEvent } from '../events/event.ts'
-import type { Inference } from '../inference/run.ts'
+import { InferenceCancelledError } from '../inference/inference-error.ts'
 import { turnToJson, turnToYaml } from '../turns/document.ts'
 import { inferenceResultKey } from '../turns/keys.ts'
 import { pendingToolCalls } from '../turns/tool-calls.ts'
@@ -12,6 +12,7 @@ import type { Io } from './io.ts'
 import { Progress } from './progress.ts'
 import { cancelOnSignal } from './signals.ts'
 import type { StyleOptions } from './style.ts'
+import type { Answer } from './talk.ts'
 
 interface View {
   readonly show: (event: InferenceEvent) => void
@@ -40,42 +41,41 @@ function documentView(io: Io, print: (turn: Turn) => string): View {
 }
 
 /**
- * Shows an inference to its end and says how it ended. Ctrl-C cancels it, and so does a reader of the output that
- * leaves; what it had produced is shown all the same.
+ * Shows an answer to its end and says how it ended. Ctrl-C cancels it, and so does a reader of the output that leaves;
+ * what it had produced is shown all the same.
  */
-export async function showInference(
-  inference: Inference,
+export async function showAnswer(
+  answer: Answer,
   format: OutputFormat,
   io: Io,
   options: StyleOptions,
-  cancel: (reason: string) => void = (reason) => inference.cancel(reason),
 ): Promise<ExitCode> {
   const view = views[format](io, options)
-  const release = cancelOnSignal({ cancel })
+  const release = cancelOnSignal(answer)
   let hasReader = true
   const readerLeft = () => {
     hasReader = false
-    cancel('the reader of the output has left')
+    answer.cancel('the reader of the output has left')
   }
   io.stdout.on('error', readerLeft)
   try {
-    for await (const event of inference) view.show(event)
-    view.end(inference.turn)
-    return await outcome(inference, hasReader ? io : undefined)
+    for await (const event of answer) view.show(event)
+    view.end(await answer.turn())
+    return await outcome(answer, hasReader ? io : undefined)
   } finally {
     release()
     io.stdout.off('error', readerLeft)
   }
 }
 
-async function outcome(inference: Inference, io: Io | undefined): Promise<ExitCode> {
+async function outcome({ result }: Answer, io: Io | undefined): Promise<ExitCode> {
   try {
-    const note = endNote(await inference.result)
+    const note = endNote(await result)
     if (note !== undefined && io !== undefined) tell(io, note)
     return 0
   } catch (error) {
     if (io !== undefined) reportError(io, error)
-    return inference.status === 'stopped' ? 130 : 1
+    return error instanceof InferenceCancelledError ? 130 : 1
   }
 }
 

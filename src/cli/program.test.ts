@@ -118,7 +118,7 @@ describe('help', () => {
     const { stdout } = await geppetto('run --help')
     const words = stdout.replaceAll(/\s+/g, ' ')
     for (const name of [...engineNames, ...toolNames, ...Object.values(keyVariables)]) expect(words).toContain(name)
-    expect(words).toContain('there is no store yet')
+    expect(words).toContain('Without it, nothing is kept')
   })
 })
 
@@ -150,7 +150,31 @@ describe('run', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
     expect(events.map((event) => event['ordinal'])).toEqual(events.map((_event, index) => index + 1))
     expect(new Set(events.map((event) => event['session_id']))).toEqual(new Set(['s-1']))
-    expect([events[0]?.['type'], events.at(-1)?.['type']]).toEqual(['inference-started', 'inference-finished'])
+    expect([events[0]?.['type'], events.at(-1)?.['type']]).toEqual(['prompt-accepted', 'inference-finished'])
+  })
+
+  test('goes on with a session that is in the store, and keeps what it says', async () => {
+    const db = join(folder, 'new', 'sessions.db')
+    const first = await geppetto(`run "Say one" --pace 0 --session s-1 --db ${db}`)
+    const second = await geppetto('run "Say two" --pace 0 --session s-1 -o json', { env: { GEPPETTO_DB: db } })
+    const { blocks } = JSON.parse(second.stdout) as { blocks: readonly { payload: { text: string } }[] }
+    expect([first.stdout, first.exitCode, second.exitCode]).toEqual(['one\n', 0, 0])
+    expect(blocks.map(({ payload }) => payload.text)).toEqual(['Say one', 'one', 'Say two', 'two'])
+  })
+
+  test('begins a session with a turn, and does not put a turn over one that is there', async () => {
+    const [db, turn] = [join(folder, 'begun.db'), join(folder, 'turn.json')]
+    await writeFile(turn, JSON.stringify({ id: 't', blocks: [{ kind: 'user', payload: { text: 'Before' } }] }))
+    const run = `run "Say two" --pace 0 --session s-1 --db ${db} --turn ${turn} -o json`
+    const { blocks } = JSON.parse((await geppetto(run)).stdout) as { blocks: readonly { payload: { text: string } }[] }
+    expect(blocks.map(({ payload }) => payload.text)).toEqual(['Before', 'Say two', 'two'])
+    const again = await geppetto(run)
+    expect([again.exitCode, again.stderr]).toEqual([2, expect.stringContaining('Session s-1 is in the store already')])
+  })
+
+  test('a session needs a prompt', async () => {
+    const { exitCode, stderr } = await geppetto('run --session s-1')
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('There is no prompt for the session')])
   })
 
   test('prints the turn as JSON and as YAML, which both can be gone on from', async () => {

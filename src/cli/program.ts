@@ -147,10 +147,8 @@ function addConversationOptions(command: Command): Command {
     )
     .option('-s, --system <TEXT>', 'the system prompt')
     .option('--turn <FILE>', 'a turn (YAML or JSON) to go on from; - is standard input')
-    .option(
-      '--session <ID>',
-      "the session's id in every event; there is no store yet, so it starts empty. Default: the turn's, or a new one",
-    )
+    .option('--session <ID>', 'a session in the store: it goes on where it was, or begins. Without it, nothing is kept')
+    .option('--db <FILE>', "the store's file. Default: GEPPETTO_DB, or geppetto.db in your data folder")
     .option('-t, --tool <NAME>', 'a tool that the model may call: calculator, current_time; repeat for more', collect)
     .option('--pace <N>', 'scripted: tokens a second, 0 for no pause (default: 50)', tokensPerSecond)
     .option('--script <FILE>', 'scripted: the script that it follows')

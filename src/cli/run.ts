@@ -5,8 +5,9 @@ import { openConversation, type ConversationOptions } from './conversation.ts'
 import { tell, UsageError, type ExitCode } from './exit.ts'
 import type { OutputFormat } from './formats.ts'
 import type { Io } from './io.ts'
-import { showInference } from './output.ts'
+import { showAnswer } from './output.ts'
 import type { StyleOptions } from './style.ts'
+import { answerOf } from './talk.ts'
 
 export interface RunCommandOptions extends ConversationOptions, StyleOptions {
   readonly output: OutputFormat
@@ -22,15 +23,24 @@ export interface RunCommandOptions extends ConversationOptions, StyleOptions {
 export async function runCommand(given: string | undefined, typed: RunCommandOptions, io: Io): Promise<ExitCode> {
   const cassette = await openCassette(typed, io)
   const { options } = cassette
-  const { session } = await openConversation(options, io, (sentence) => tell(io, sentence))
-  const prompt = given ?? cassette.prompt ?? (options.turn === '-' ? '' : await pipedPrompt(io))
-  if (prompt.trim() !== '') session.prompt(prompt)
-  else requireQuestion(session)
-  cassette.connect(session, prompt)
-  const inference = session.startInference()
-  const cancel = (reason: string) => cassette.cancel(inference, reason)
-  const exitCode = await showInference(inference, options.output, io, options, cancel)
-  return (await cassette.finish(inference, io)) ?? exitCode
+  const { talk, session } = await openConversation(options, io, (sentence) => tell(io, sentence))
+  try {
+    const prompt = given ?? cassette.prompt ?? (options.turn === '-' ? '' : await pipedPrompt(io))
+    if (session === undefined) {
+      if (prompt.trim() === '')
+        throw new UsageError('There is no prompt for the session: give one in quotes, or pipe it in.')
+      return await showAnswer(await talk.ask(prompt), options.output, io, options)
+    }
+    if (prompt.trim() !== '') session.prompt(prompt)
+    else requireQuestion(session)
+    cassette.connect(session, prompt)
+    const inference = session.startInference()
+    const answer = answerOf(inference, (reason) => cassette.cancel(inference, reason))
+    const exitCode = await showAnswer(answer, options.output, io, options)
+    return (await cassette.finish(inference, io)) ?? exitCode
+  } finally {
+    await talk.close()
+  }
 }
 
 /** What standard input holds when it is no terminal, without the line break that ends it. */

@@ -32,7 +32,12 @@ export async function command(
 ): Promise<CommandResult<ExitCode>> {
   const stream = (name: 'stdin' | 'stdout' | 'stderr') =>
     Object.assign(new PassThrough(), { isTTY: options.terminal?.includes(name) === true })
-  const io = { stdin: stream('stdin'), stdout: stream('stdout'), stderr: stream('stderr'), env: options.env ?? {} }
+  const io = {
+    stdin: stream('stdin'),
+    stdout: stream('stdout'),
+    stderr: stream('stderr'),
+    env: { GEPPETTO_DB: ':memory:', ...options.env },
+  }
   io.stdin.end(options.stdin ?? '')
   let noted = ''
   io.stderr.on('data', (chunk: Buffer) => {
@@ -58,7 +63,13 @@ export interface ProcessOptions extends CommandOptions {
 /** Runs the command line in a process of its own. */
 export function geppetto(args: readonly string[], options: ProcessOptions = {}): Promise<CommandResult> {
   // Sources are compiled when they are first loaded; the next process finds them done.
-  const env = { PATH: process.env['PATH'], TERM: 'xterm', NODE_COMPILE_CACHE: compileCache, ...options.env }
+  const env = {
+    PATH: process.env['PATH'],
+    TERM: 'xterm',
+    NODE_COMPILE_CACHE: compileCache,
+    GEPPETTO_DB: ':memory:',
+    ...options.env,
+  }
   const child = spawn(process.execPath, [program, ...args], { env, stdio: 'pipe' })
   const controls = {
     kill: (signal: NodeJS.Signals) => void child.kill(signal),
