@@ -22,6 +22,7 @@ const wrongUse: ReadonlySet<ErrorCode> = new Set([
   'PROVIDER_UNKNOWN',
   'SCRIPT_INVALID',
   'SESSION_EMPTY_TURN',
+  'SESSION_FILE_INVALID',
   'SESSION_ID_EMPTY',
   'SETTINGS_INVALID',
   'TURN_INVALID',

@@ -5,6 +5,8 @@ import { exitCodeOf, reportError, tell, type ExitCode } from './exit.ts'
 import { outputFormats, turnFormats, type TurnFormat } from './formats.ts'
 import type { Io } from './io.ts'
 import type { RunCommandOptions } from './run.ts'
+import type { ForkCommandOptions, ListCommandOptions, StoreCommandOptions } from './sessions.ts'
+import type { StoreOptions } from './store-options.ts'
 import type { StyleOptions } from './style.ts'
 
 // What can be typed, and what it means. What it does is in a file for each command, loaded when it is called: asking for
@@ -45,6 +47,9 @@ function createProgram(io: Io, done: Done): Command {
   addRun(program, io, done)
   addChat(program, io, done)
   addTurn(program, io, done)
+  addSessions(program, io, done)
+  addTrace(program, io, done)
+  addDoctor(program, io, done)
   return program
 }
 
@@ -134,6 +139,89 @@ function addTurn(program: Command, io: Io, done: Done): void {
       const { diffCommand } = await import('./turn.ts')
       done(await diffCommand(before, after, options, io))
     })
+}
+
+function addSessions(program: Command, io: Io, done: Done): void {
+  const sessions = program
+    .command('sessions')
+    .summary('look into the store')
+    .description('Works with the sessions of a store.')
+  const add = (name: string, description: string) =>
+    withStore(sessions.command(name).description(description)).addHelpText('after', storeHelp)
+  withFormat(add('list', 'Lists the sessions, the one that changed last first.'))
+    .option('-n, --limit <COUNT>', 'how many at most', wholeNumber, 50)
+    .action(async (options: ListCommandOptions) => done(await (await import('./sessions.ts')).listCommand(options, io)))
+  withFormat(add('show', 'Prints what was said and done in a session.'))
+    .argument('<ID>', 'a session')
+    .action(async (id: string, options: StoreCommandOptions) =>
+      done(await (await import('./sessions.ts')).showSessionCommand(id, options, io)),
+    )
+  add('export', 'Writes a session as a file of JSON lines: all that it is.')
+    .argument('<ID>', 'a session')
+    .argument('[FILE]', 'where to; default: standard output')
+    .action(async (id: string, file: string | undefined, options: StoreOptions) =>
+      done(await (await import('./sessions.ts')).exportCommand(id, file, options, io)),
+    )
+  add('import', 'Puts the session of a file into the store.')
+    .argument('<FILE>', 'a file that export wrote; - is standard input')
+    .option('--id <ID>', 'another id for the session')
+    .action(async (file: string, options: StoreOptions & { readonly id?: string }) =>
+      done(await (await import('./sessions.ts')).importCommand(file, options, io)),
+    )
+  add('fork', 'Begins a session that goes on from a turn of another one, and prints its id.')
+    .argument('<ID>', 'a session')
+    .option('--turn <TURN>', 'the turn; default: the latest')
+    .option('--id <ID>', 'an id for the new session')
+    .action(async (id: string, options: ForkCommandOptions) =>
+      done(await (await import('./sessions.ts')).forkCommand(id, options, io)),
+    )
+  add('delete', 'Deletes sessions for good.')
+    .argument('<ID...>', 'sessions')
+    .action(async (ids: readonly string[], options: StoreOptions) =>
+      done(await (await import('./sessions.ts')).deleteCommand(ids, options, io)),
+    )
+}
+
+function addTrace(program: Command, io: Io, done: Done): void {
+  const command = program
+    .command('trace')
+    .summary('tell the story of an id')
+    .description('Prints the whole story of any id: a session, turn, inference, provider call, tool call or approval.')
+    .argument('<ID>', 'any id')
+  withFormat(withStore(command))
+    .addHelpText('after', storeHelp)
+    .action(async (id: string, options: StoreCommandOptions) =>
+      done(await (await import('./sessions.ts')).traceCommand(id, options, io)),
+    )
+}
+
+function addDoctor(program: Command, io: Io, done: Done): void {
+  const command = program
+    .command('doctor')
+    .summary('check a store')
+    .description('Checks a store: hashes, ordinals, references, and that what is stored is what the events make.')
+    .option('--repair', 'mend what can be mended without a loss')
+  withFormat(withStore(command))
+    .addHelpText('after', '\nExit code: 0 when all is well, 1 when something is not, 2 wrong use.')
+    .action(async (options: StoreCommandOptions & { readonly repair?: boolean }) =>
+      done(await (await import('./sessions.ts')).doctorCommand(options, io)),
+    )
+}
+
+function withStore(command: Command): Command {
+  return command.option('--db <FILE>', "the store's file. Default: GEPPETTO_DB, or geppetto.db in your data folder")
+}
+
+function withFormat(command: Command): Command {
+  const option = new Option('-o, --output <FORMAT>', 'for people, or as JSON').choices(['text', 'json']).default('text')
+  return command.addOption(option)
+}
+
+const storeHelp = '\nExit code: 0; 1 when there is no such thing in the store, 2 wrong use.'
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 up.')
+  return Number(text)
 }
 
 function addConversationOptions(command: Command): Command {

@@ -1,9 +1,13 @@
 // Sessions: one conversation with its turns and at most one active inference, in memory or in a store.
 export { cursorOf, readCursor } from './cursor.ts'
+export { checkSession, checkStore, repairSession, type SessionFinding } from './doctor.ts'
 export { follow, type FollowOptions } from './follow.ts'
 export { beginSession, forkSession, type NewSessionOptions } from './fork.ts'
+export { journalOf, type JournalStep } from './journal.ts'
 export { Session, SessionBusyError, SessionEmptyTurnError, type SessionOptions } from './session.ts'
+export { exportSession, importSession, type ImportOptions } from './session-file.ts'
 export { type PendingApproval, type SessionState } from './state.ts'
 export { StoredInference } from './stored-inference.ts'
 export { StoredSession, type ApprovalAnswer, type StoredSessionOptions, type SubmitOptions } from './stored-session.ts'
+export { printTrace, trace, type Trace } from './trace.ts'
 export { SessionFencedError } from './writer.ts'

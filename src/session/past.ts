@@ -42,9 +42,14 @@ export async function latestTurn(store: Store, head: Head): Promise<Turn | undef
     head.snapshots === 0 ? [] : await store.snapshots(head.sessionId, { from: head.snapshots - 1, limit: 1 })
   let turn = last === undefined ? undefined : await readTurn(store, head.sessionId, last)
   for await (const event of readEvents(store, head.sessionId, last?.ordinal ?? 0, head.ordinal)) {
-    if (event.type === 'turn-opened' || turn !== undefined) turn = applyEvent(turn ?? createTurn(), event)
+    if (event.type === 'turn-opened' || turn !== undefined) turn = applyToTurn(turn ?? createTurn(), event)
   }
   return turn
+}
+
+/** The turn that the session is at after `event`: what concerns another turn, as the end of a prompt that waited, does not. */
+export function applyToTurn(turn: Turn, event: InferenceEvent): Turn {
+  return event.type === 'turn-opened' || event.turnId === turn.id ? applyEvent(turn, event) : turn
 }
 
 /** The known events after `after`, in order, up to `upTo`. */
@@ -73,6 +78,6 @@ async function turnBefore(store: Store, sessionId: string, turnId: string, ordin
   const last = snapshots.findLast((snapshot) => snapshot.ordinal < ordinal)
   if (last !== undefined) return readTurn(store, sessionId, last)
   let turn = createTurn()
-  for await (const event of readEvents(store, sessionId, 0, ordinal - 1)) turn = applyEvent(turn, event)
+  for await (const event of readEvents(store, sessionId, 0, ordinal - 1)) turn = applyToTurn(turn, event)
   return turn
 }
