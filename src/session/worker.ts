@@ -130,10 +130,10 @@ export class SessionWorker {
     const ids = { sessionId: this.#sessionId, inferenceId: queued.inferenceId, turnId: queued.turnId }
     const prompt = await this.#promptOf(queued.inferenceId)
     const context = inferenceResultKey.delete(inferenceIdKey.delete(base))
-    const inference = this.#run(append(context, prompt), ids, writer, (input) => ({
+    const inference = this.#run(append(context, prompt), ids, writer, (input, at) => ({
       type: 'turn-opened',
       ordinal: 0,
-      at: new Date(this.#clock.now()).toISOString(),
+      at,
       ...ids,
       ...(base.id !== '' && { base: base.id }),
       delta: turnDelta(base, input),
@@ -171,7 +171,7 @@ export class SessionWorker {
     input: Turn,
     ids: InferenceScope,
     writer: SessionWriter,
-    opening: ((input: Turn) => InferenceEvent) | undefined,
+    opening: ((input: Turn, at: string) => InferenceEvent) | undefined,
     past?: Past,
   ): Inference {
     let toOpen = opening
@@ -184,7 +184,7 @@ export class SessionWorker {
       decision: (approvalId, signal) => this.#decision(approvalId, signal),
       record: async (events) => {
         if (toOpen === undefined) return writer.write(events)
-        const ordinal = await writer.write([toOpen(inference.input), ...events])
+        const ordinal = await writer.write([toOpen(inference.input, events[0]?.at ?? ''), ...events])
         toOpen = undefined
         return ordinal + 1
       },
