@@ -195,20 +195,25 @@ export class SessionWorker {
     return inference
   }
 
+  /** Waits for the end. Throws when the log does not have it: whoever takes the session up next ends it there. */
   async #end(inference: Inference, writer: SessionWriter): Promise<void> {
+    let failure: unknown
     try {
       await inference.result
     } catch (error) {
-      if (error instanceof SessionFencedError) throw error
-      if (this.#writer?.state.active?.inferenceId === inference.id) this.#unrecorded.set(inference.id, messageOf(error))
+      failure = error // an inference that failed is an answer, as long as the log has it
     } finally {
       this.#active = undefined
       this.#decided.clear()
       this.#waiting.clear()
     }
-    if (writer.state.queue.some(({ inferenceId }) => inferenceId === inference.id) === true) {
-      throw new GeppettoError('STORE_FAILED', `Inference ${inference.id} could not be begun; it is tried again.`)
-    }
+    if (writer.isFenced) throw new SessionFencedError(this.#sessionId)
+    const { active, queue } = writer.state
+    const isOpen = active?.inferenceId === inference.id
+    if (isOpen) this.#unrecorded.set(inference.id, messageOf(failure))
+    if (!isOpen && queue.every(({ inferenceId }) => inferenceId !== inference.id)) return
+    const message = `Inference ${inference.id} of session ${this.#sessionId} could not be recorded (${messageOf(failure)}); it is tried again.`
+    throw new GeppettoError('STORE_FAILED', message, { cause: failure })
   }
 
   async #promptOf(inferenceId: string): Promise<UserBlock> {

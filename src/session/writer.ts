@@ -38,6 +38,7 @@ export class SessionWriter {
   #version: number
   /** All events up to this one are known here. */
   #seen: number
+  #isFenced = false
   #taken: TakenSnapshot[] = []
   /** One thing at a time: what is known here changes with each. */
   #last: Promise<unknown> = Promise.resolve()
@@ -57,6 +58,11 @@ export class SessionWriter {
   static async open(store: Store, head: Head, onOthers: (event: InferenceEvent) => void): Promise<SessionWriter> {
     const [last] = head.snapshots === 0 ? [] : await store.snapshots(head.sessionId, { from: head.snapshots - 1 })
     return new SessionWriter(store, head, await BlockLog.open(store, head.sessionId, head.blocks, last), onOthers)
+  }
+
+  /** Whether somebody else has claimed the session since: nothing can be written any more. */
+  get isFenced(): boolean {
+    return this.#isFenced
   }
 
   get state(): SessionState {
@@ -115,7 +121,7 @@ export class SessionWriter {
   async #catchUp(): Promise<void> {
     const head = await this.#store.head(this.#sessionId)
     if (head === undefined) throw unknownSession(this.#sessionId)
-    if (head.epoch !== this.epoch) throw new SessionFencedError(this.#sessionId)
+    if (head.epoch !== this.epoch) throw this.#fenced()
     await this.#learn(head.ordinal)
     this.#know(head)
   }
@@ -158,7 +164,7 @@ export class SessionWriter {
           this.#know(result.head)
           break
         case 'fenced':
-          throw new SessionFencedError(this.#sessionId)
+          throw this.#fenced()
         case 'missing':
           throw unknownSession(this.#sessionId)
         case 'duplicate':
@@ -183,6 +189,11 @@ export class SessionWriter {
         details: { sessionId: this.#sessionId, inferenceId },
       },
     )
+  }
+
+  #fenced(): SessionFencedError {
+    this.#isFenced = true
+    return new SessionFencedError(this.#sessionId)
   }
 
   #know(head: Head): void {
