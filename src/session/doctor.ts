@@ -90,8 +90,9 @@ async function checkBlocks(store: Store, head: Head, snapshots: readonly Snapsho
     report('block-hash', `pieces of its block log are missing: ${head.blocks - blocks.length}`)
   for (const snapshot of snapshots) {
     const { turnId, phase, ordinal } = snapshot
-    const metadataHash = blocks[snapshot.metadata]?.hash ?? ''
-    if (snapshot.hash === snapshotHash(snapshot, metadataHash)) continue
+    const last = snapshot.ranges.at(-1)
+    const lastHash = last === undefined ? '' : (blocks[last[1] - 1]?.hash ?? '')
+    if (snapshot.hash === snapshotHash(snapshot, lastHash, blocks[snapshot.data]?.hash ?? '')) continue
     report('snapshot-hash', `the snapshot ${phase} of turn ${turnId} at ${ordinal} was changed`)
   }
 }

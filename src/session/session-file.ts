@@ -145,7 +145,7 @@ function snapshotLine(snapshot: Snapshot): JsonObject {
     ordinal,
     at,
     ranges: ranges.map((range) => [...range]),
-    metadata,
+    metadata: tryParseJson(metadata) ?? {},
     data,
     hash,
   }
@@ -248,7 +248,7 @@ function readSnapshot(value: JsonObject, where: string): Snapshot {
     typeof turnId === 'string' &&
     typeof ordinal === 'number' &&
     typeof at === 'string' &&
-    typeof metadata === 'number' &&
+    isJsonObject(metadata) &&
     typeof data === 'number' &&
     typeof hash === 'string' &&
     phases.includes(phase) &&
@@ -260,7 +260,7 @@ function readSnapshot(value: JsonObject, where: string): Snapshot {
     ordinal,
     at,
     ranges: ranges.map((range) => readRange(range, where)),
-    metadata,
+    metadata: JSON.stringify(metadata),
     data,
     hash,
     ...(typeof inferenceId === 'string' && { inferenceId }),

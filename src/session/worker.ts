@@ -41,6 +41,8 @@ export class SessionWorker {
   #working: Promise<void> | undefined
   #isCalled = false
   #writer: SessionWriter | undefined
+  /** The writer of the last claim: what it knows is not read again. */
+  #before: SessionWriter | undefined
   #active: Inference | undefined
 
   constructor(store: Store, sessionId: string, options: StoredSessionOptions) {
@@ -103,8 +105,9 @@ export class SessionWorker {
     const claim = await this.#store.claim(this.#sessionId, this.#owner, leaseMs)
     if (claim.status === 'held') return claim.forMs
     if (claim.status === 'missing') return undefined
-    const writer = await SessionWriter.open(this.#store, claim.head, (event) => this.#hear(event))
+    const writer = await SessionWriter.open(this.#store, claim.head, this.#before, (event) => this.#hear(event))
     this.#writer = writer
+    this.#before = writer
     const stopBeating = this.#beat(writer)
     try {
       while (!this.#closing.signal.aborted) {

@@ -32,6 +32,8 @@ export class SessionWriter {
   readonly #store: Store
   readonly #sessionId: string
   readonly #blockLog: BlockLog
+  readonly #incarnation: string
+  #snapshots: number
   readonly #onOthers: (event: InferenceEvent) => void
   readonly epoch: number
   #state: SessionState
@@ -48,6 +50,8 @@ export class SessionWriter {
     this.#store = store
     this.#sessionId = head.sessionId
     this.#blockLog = blockLog
+    this.#incarnation = head.incarnation
+    this.#snapshots = head.snapshots
     this.#onOthers = onOthers
     this.epoch = head.epoch
     this.#state = stateOf(head)
@@ -55,9 +59,24 @@ export class SessionWriter {
     this.#seen = head.ordinal
   }
 
-  static async open(store: Store, head: Head, onOthers: (event: InferenceEvent) => void): Promise<SessionWriter> {
+  /** A writer for the claim that `head` is of. What the one before it knows of the block log is used when it still holds. */
+  static async open(
+    store: Store,
+    head: Head,
+    before: SessionWriter | undefined,
+    onOthers: (event: InferenceEvent) => void,
+  ): Promise<SessionWriter> {
+    const known = before?.blockLogFor(head)
+    if (known !== undefined) return new SessionWriter(store, head, known, onOthers)
     const [last] = head.snapshots === 0 ? [] : await store.snapshots(head.sessionId, { from: head.snapshots - 1 })
     return new SessionWriter(store, head, await BlockLog.open(store, head.sessionId, head.blocks, last), onOthers)
+  }
+
+  /** The block log as it is here, when nobody has written to it since. */
+  blockLogFor({ incarnation, snapshots, blocks }: Head): BlockLog | undefined {
+    const isSame =
+      incarnation === this.#incarnation && snapshots === this.#snapshots && blocks === this.#blockLog.length
+    return isSame ? this.#blockLog : undefined
   }
 
   /** Whether somebody else has claimed the session since: nothing can be written any more. */
@@ -103,6 +122,7 @@ export class SessionWriter {
       ...(rows.length > 0 && { blocks: { from: write.from, rows: write.rows }, snapshots: rows }),
     })
     write.accept()
+    this.#snapshots += rows.length
     for (const event of events) this.#snapshotAt.delete(event)
     return ordinal
   }

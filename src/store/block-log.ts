@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { GeppettoError } from '../errors.ts'
-import { canonicalJson, isJsonObject, jsonEqual, type JsonObject } from '../json.ts'
+import { canonicalJson, isJsonObject, jsonEqual, tryParseJson, type JsonObject } from '../json.ts'
 import type { Block } from '../turns/block.ts'
 import { decodeBlock } from '../turns/decode.ts'
 import { turnDelta } from '../turns/delta.ts'
@@ -10,7 +10,7 @@ import { createTurn, type Turn } from '../turns/turn.ts'
 import type { Snapshot, Store, StoredBlock } from './store.ts'
 
 // A turn costs what is new in it: its blocks are appended to the session's block log once, and a snapshot names ranges
-// of that log. The two bags of a turn are pieces of the log too, and are written again only when they changed.
+// of that log. The data of a turn is a piece of the log too, for it seldom changes; its metadata always does.
 
 type Ranges = Snapshot['ranges']
 /** A snapshot without what only the log knows. */
@@ -45,36 +45,37 @@ interface Written {
   readonly hash: string
   readonly turn: Turn
   readonly ranges: Ranges
-  readonly metadata?: Bag
   readonly data?: Bag
 }
 
 /** Writes the turns of one session to its block log; remembers the last one, so that a turn costs what is new in it. */
 export class BlockLog {
   #written: Written = { length: 0, hash: '', turn: createTurn(), ranges: [] }
-  readonly #places = new WeakMap<Block, number>()
+  readonly #places = new WeakMap<Block, Piece>()
   /** Places of the blocks that were read when the log was opened, by their text; for blocks that came another way. */
-  #read: ReadonlyMap<string, number> = new Map()
+  #read: ReadonlyMap<string, Piece> = new Map()
 
   /** The log as it is in the store, `length` pieces long, with its last turn. */
   static async open(store: Store, sessionId: string, length: number, last: Snapshot | undefined): Promise<BlockLog> {
     const log = new BlockLog()
     if (last === undefined || length === 0) return log
-    const ranges: Ranges = [...last.ranges, [last.metadata, last.metadata + 1], [last.data, last.data + 1]]
-    const pieces = await store.blocks(sessionId, [...ranges, [length - 1, length]])
+    const pieces = await store.blocks(sessionId, [...last.ranges, [last.data, last.data + 1], [length - 1, length]])
     const turn = turnOf(sessionId, last, pieces)
-    const bag = (place: number, at: number, value: JsonObject) => ({ place, hash: pieces.at(at)?.hash ?? '', value })
     log.#written = {
       length,
       hash: pieces.at(-1)?.hash ?? '',
       turn,
       ranges: last.ranges,
-      metadata: bag(last.metadata, -3, turn.metadata),
-      data: bag(last.data, -2, turn.data),
+      data: { place: last.data, hash: pieces.at(-2)?.hash ?? '', value: turn.data },
     }
     const places = last.ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, at) => from + at))
-    for (const [at, block] of turn.blocks.entries()) log.#places.set(block, places[at] ?? 0)
-    log.#read = new Map(places.map((place, at) => [pieces[at]?.body ?? '', place]))
+    const read = new Map<string, Piece>()
+    for (const [at, block] of turn.blocks.entries()) {
+      const piece = { place: places[at] ?? 0, hash: pieces[at]?.hash ?? '' }
+      log.#places.set(block, piece)
+      read.set(pieces[at]?.body ?? '', piece)
+    }
+    log.#read = read
     return log
   }
 
@@ -90,25 +91,28 @@ export class BlockLog {
 
   write(turns: readonly TurnToWrite[]): TurnWrite {
     const rows: StoredBlock[] = []
-    const fresh = new Map<Block, number>()
+    const fresh = new Map<Block, Piece>()
     const references: TurnReference[] = []
-    let written = this.#written
+    let end: Written = this.#written
     for (const { turn, labels } of turns) {
-      written = this.#add(written, turn, rows, fresh)
-      const { ranges, metadata = missingBag, data = missingBag } = written
-      const reference = { ranges, metadata: metadata.place, data: data.place }
-      references.push({ ...reference, hash: snapshotHash({ ...labels, ...reference }, metadata.hash) })
+      const written = this.#add(end, turn, rows, fresh)
+      end = written
+      const { ranges, data } = written
+      const last = turn.blocks.at(-1)
+      const lastHash = last === undefined ? '' : (this.#places.get(last) ?? fresh.get(last))?.hash
+      const reference = { ranges, metadata: JSON.stringify(turn.metadata), data: data.place }
+      references.push({ ...reference, hash: snapshotHash({ ...labels, ...reference }, lastHash ?? '', data.hash) })
     }
     const accept = () => {
-      this.#written = written
+      this.#written = end
       this.#read = new Map()
-      for (const [block, place] of fresh) this.#places.set(block, place)
+      for (const [block, piece] of fresh) this.#places.set(block, piece)
     }
     return { from: this.#written.length, rows, references, accept }
   }
 
   /** What `turn` makes of the log; its new pieces are added to `rows`. */
-  #add(before: Written, turn: Turn, rows: StoredBlock[], fresh: Map<Block, number>): Written {
+  #add(before: Written, turn: Turn, rows: StoredBlock[], fresh: Map<Block, Piece>): Written & { readonly data: Bag } {
     let { hash, length } = before
     const add = (body: string): Piece => {
       hash = chainHash(hash, body)
@@ -118,16 +122,12 @@ export class BlockLog {
     }
     const placeOf = (block: Block): number => {
       const known = this.#places.get(block) ?? fresh.get(block)
-      if (known !== undefined) return known
+      if (known !== undefined) return known.place
       const body = JSON.stringify(encodeBlock(block))
-      const place = this.#read.get(body) ?? add(body).place
-      fresh.set(block, place)
-      return place
+      const piece = this.#read.get(body) ?? add(body)
+      fresh.set(block, piece)
+      return piece.place
     }
-    const bag = (last: Bag | undefined, value: JsonObject): Bag =>
-      last !== undefined && (last.value === value || jsonEqual(last.value, value))
-        ? { ...last, value }
-        : { ...add(JSON.stringify(value)), value }
     const delta = turnDelta(before.turn, turn)
     const count = before.turn.blocks.length
     const ranges = joined([
@@ -135,18 +135,17 @@ export class BlockLog {
       ...delta.add.map((block): Ranges[number] => [placeOf(block), placeOf(block) + 1]),
       ...slice(before.ranges, count - delta.tail, count),
     ])
-    const data = bag(before.data, turn.data)
-    const metadata = bag(before.metadata, turn.metadata)
-    return { length, hash, turn, ranges, metadata, data }
+    const isSame =
+      before.data !== undefined && (before.data.value === turn.data || jsonEqual(before.data.value, turn.data))
+    const data = { ...(isSame ? before.data : add(JSON.stringify(turn.data))), value: turn.data }
+    return { length, hash, turn, ranges, data }
   }
 }
 
-const missingBag: Piece = { place: 0, hash: '' }
-
 /** The turn of a snapshot. Throws STORE_CORRUPT when the block log does not have what it names. */
 export async function readTurn(store: Store, sessionId: string, snapshot: Snapshot): Promise<Turn> {
-  const { ranges, metadata, data } = snapshot
-  const pieces = await store.blocks(sessionId, [...ranges, [metadata, metadata + 1], [data, data + 1]])
+  const { ranges, data } = snapshot
+  const pieces = await store.blocks(sessionId, [...ranges, [data, data + 1]])
   return turnOf(sessionId, snapshot, pieces)
 }
 
@@ -155,17 +154,22 @@ export function chainHash(before: string, body: string): string {
   return bytesToHex(sha256(utf8ToBytes(`${before}\n${body}`)))
 }
 
-/** The hash of a snapshot; `metadataHash` is that of the piece that its metadata is. */
-export function snapshotHash(snapshot: Labels & Omit<TurnReference, 'hash'>, metadataHash: string): string {
+/** The hash of a snapshot; the others are those of its last block ('' when it has none) and of its data. */
+export function snapshotHash(
+  snapshot: Labels & Omit<TurnReference, 'hash'>,
+  lastHash: string,
+  dataHash: string,
+): string {
   const { turnId, inferenceId, phase, ranges, metadata, data } = snapshot
-  const said = [turnId, inferenceId ?? null, phase, ranges.map((range) => [...range]), metadata, data, metadataHash]
+  const places = ranges.map((range) => [...range])
+  const said = [turnId, inferenceId ?? null, phase, places, metadata, data, lastHash, dataHash]
   return bytesToHex(sha256(utf8ToBytes(canonicalJson(said))))
 }
 
-function turnOf(sessionId: string, { turnId, ranges }: Snapshot, pieces: readonly StoredBlock[]): Turn {
+function turnOf(sessionId: string, { turnId, ranges, metadata: bag }: Snapshot, pieces: readonly StoredBlock[]): Turn {
   const count = ranges.reduce((sum, [from, to]) => sum + to - from, 0)
   const values = pieces.map(({ body }): unknown => JSON.parse(body))
-  const [metadata, data] = [values[count], values[count + 1]]
+  const [metadata, data] = [tryParseJson(bag), values[count]]
   if (!isJsonObject(metadata) || !isJsonObject(data)) {
     throw new GeppettoError(
       'STORE_CORRUPT',

@@ -34,7 +34,7 @@ export function submission(key: string) {
 }
 
 export function snapshot(entry: number): NewSnapshot {
-  const content = { ranges: [[0, 1] as const], metadata: 1, data: 1, hash: 'h' }
+  const content = { ranges: [[0, 1] as const], metadata: '{}', data: 1, hash: 'h' }
   return { turnId: 't1', inferenceId: 'i1', phase: 'pre_inference', entry, at: createdAt, ...content }
 }
 

@@ -69,7 +69,7 @@ const migrations: readonly string[] = [
     ordinal INTEGER NOT NULL,
     at TEXT NOT NULL,
     ranges TEXT NOT NULL,
-    metadata INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
     data INTEGER NOT NULL,
     hash TEXT NOT NULL,
     PRIMARY KEY (session, number)

@@ -27,7 +27,7 @@ export interface SnapshotRow {
   readonly ordinal: number
   readonly at: string
   readonly ranges: string
-  readonly metadata: number
+  readonly metadata: string
   readonly data: number
   readonly hash: string
 }

@@ -70,7 +70,7 @@ test.each(['event SET body', 'block SET body', 'snapshot SET hash'])(
   async (set) => {
     const file = newFile()
     const store = await SqliteStore.open(file)
-    const content = { turnId: 't', ranges: [[0, 1] as const], metadata: 0, data: 0, hash: 'h', at: create.createdAt }
+    const content = { turnId: 't', ranges: [[0, 1] as const], metadata: '{}', data: 0, hash: 'h', at: create.createdAt }
     const snapshots = [{ ...content, phase: 'pre_inference' as const, entry: 0 }]
     const blocks = { from: 0, rows: [{ hash: 'h', body: '1' }] }
     await store.commit({ sessionId: 's', create, entries: [entry()], blocks, snapshots })

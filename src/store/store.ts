@@ -20,7 +20,7 @@ export interface LogEntry {
   readonly body: string
 }
 
-/** A piece of content in a session's block log: a block, or a bag of metadata or data. It is never changed. */
+/** A piece of content in a session's block log: a block, or a bag of data. It is never changed. */
 export interface StoredBlock {
   /** SHA-256 (hex) of the block before it in the log and of its own content: it vouches for all that came before. */
   readonly hash: string
@@ -38,10 +38,11 @@ export interface Snapshot {
   readonly at: string
   /** The turn's blocks, in order: places in the block log, from the first up to and without the second. */
   readonly ranges: readonly (readonly [from: number, to: number])[]
-  /** Places of the bags in the block log. */
-  readonly metadata: number
+  /** The turn's metadata as JSON: it is another in each snapshot. */
+  readonly metadata: string
+  /** The place of the turn's data in the block log. */
   readonly data: number
-  /** SHA-256 (hex) of the fields above, `ordinal` and `at` left out, and of the hash of the piece at `metadata`. */
+  /** SHA-256 (hex) of the fields above, `ordinal` and `at` left out, and of the hashes of its last block and its data. */
   readonly hash: string
 }
 /** A snapshot on its way into the store: `ordinal` is that of the commit's entry number `entry`, from 0. */

@@ -26,7 +26,7 @@ type Unplaced = InferenceEvent extends infer E ? (E extends InferenceEvent ? Omi
 
 function fold(events: readonly Unplaced[], from: Timeline = emptyTimeline()): Timeline {
   return events.reduce<Timeline>(
-    (timeline, event) => applyTimeline(timeline, { ...event, ordinal: timeline.ordinal + 1 } as InferenceEvent), // placed
+    (timeline, event) => applyTimeline(timeline, { ...event, ordinal: timeline.ordinal + 1 }),
     from,
   )
 }
