@@ -6,10 +6,12 @@ export type Recorder = (events: readonly InferenceEvent[]) => Promise<number>
 
 const maxEvents = 20
 const maxDelayMs = 50
+/** Events that may wait while others are being recorded. */
+const maxWaiting = 256
 
 /**
  * Events between a run and its log: they wait for company, at most 50 ms or until 20 are there, are recorded, and only
- * then are shown. Events that could not be recorded stay, and are tried again with the next flush.
+ * then are shown. Those that come while others are being recorded are recorded together. Events that could not be recorded stay, and are tried again with the next flush.
  */
 export class RecordQueue {
   readonly #record: Recorder
@@ -25,15 +27,20 @@ export class RecordQueue {
     this.#clock = clock
   }
 
-  /** Whether so many events wait that more should not come before a flush. */
+  /** Whether so many events wait that no more should come before a flush. */
   get isFull(): boolean {
-    return this.#waiting.length >= maxEvents
+    return this.#waiting.length >= maxWaiting
   }
 
   add(event: InferenceEvent): void {
     this.#waiting.push(event)
-    // What fails here stays, and is heard of with the flush that the run waits for.
-    this.#cancelTimer ??= this.#clock.schedule(maxDelayMs, () => void this.flush().catch(() => {}))
+    if (this.#waiting.length === maxEvents) this.#flushSoon()
+    else this.#cancelTimer ??= this.#clock.schedule(maxDelayMs, () => this.#flushSoon())
+  }
+
+  // What fails here stays, and is heard of with the flush that the run waits for.
+  #flushSoon(): void {
+    void this.flush().catch(() => {})
   }
 
   /** Resolves when all events are recorded and shown. Rejects with the recorder's error. */

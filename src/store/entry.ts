@@ -1,5 +1,5 @@
 import { decodeEvent, encodeEvent } from '../events/codec.ts'
-import type { InferenceEvent, UnknownEvent } from '../events/event.ts'
+import type { EventOf, InferenceEvent, UnknownEvent } from '../events/event.ts'
 import type { JsonObject } from '../json.ts'
 import type { LogEntry, NewEntry } from './store.ts'
 
@@ -7,9 +7,25 @@ import type { LogEntry, NewEntry } from './store.ts'
 
 /** The event as the store takes it; its ordinal is of no account. */
 export function toEntry(event: InferenceEvent | UnknownEvent): NewEntry {
+  if (event.type === 'text-delta' || event.type === 'reasoning-delta') return deltaEntry(event)
   const { type, ordinal: _ordinal, session_id: _session, ...fields } = encodeEvent(event)
   const names = namesOf(event)
   return { type: type as string, body: JSON.stringify(fields), ...(names.length > 0 && { names }) } // encodeEvent gives it
+}
+
+// The one that is made for every token: the same as below, without looking up what its fields are.
+function deltaEntry(event: EventOf<'text-delta' | 'reasoning-delta'>): NewEntry {
+  const fields = {
+    at: event.at,
+    inference_id: event.inferenceId,
+    turn_id: event.turnId,
+    provider_call_id: event.providerCallId,
+    attempt: event.attempt,
+    segment_id: event.segmentId,
+    offset: event.offset,
+    delta: event.delta,
+  }
+  return { type: event.type, body: JSON.stringify(fields) }
 }
 
 /** The event of an entry. Throws EVENT_INVALID for one that says what its type cannot. */
