@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { EngineEvent } from '../src/events/event.ts'
+import type { EngineEvent, InferenceEvent } from '../src/events/event.ts'
 import { isTerminal } from '../src/events/event.ts'
 import type { Engine } from '../src/inference/engine.ts'
 import { run } from '../src/inference/run.ts'
@@ -275,13 +275,16 @@ for (let round = 0; round < 7; round += 1) {
   inMemory.push(
     await cpuOf(async () => void (await run(talker(count), createTurn([userText('Hi')]), { ids }).result), count),
   )
-  const session = await StoredSession.open(store, `stream-${round}`, { engine: talker(count) })
+  const { promise: ended, resolve } = Promise.withResolvers<void>()
+  const sinks = [(event: InferenceEvent) => (isTerminal(event) ? resolve() : undefined)]
+  const session = await StoredSession.open(store, `stream-${round}`, { engine: talker(count), sinks })
   durable.push(
     await cpuOf(async () => {
       await session.submit('Hi')
-      await session.close()
+      await ended
     }, count),
   )
+  await session.close()
 }
 console.log('\nMicroseconds of CPU for a delta, on an engine that costs nothing: median (least–most)')
 for (const [name, values] of [

@@ -120,19 +120,20 @@ const origin: Field<{ readonly sessionId: string; readonly turnId: string }> = {
   },
 }
 const delta: Field<TurnDelta> = {
-  encode: ({ head, add, tail, metadata, data }) => ({
+  encode: ({ head, add, tail, metadata, data, extra }) => ({
     head,
     add: add.map(encodeBlock),
     tail,
     ...(metadata !== undefined && { metadata }),
     ...(data !== undefined && { data }),
+    ...(extra !== undefined && { extra }),
   }),
   decode: decodeDelta,
 }
 
 function decodeDelta(stored: Json): TurnDelta | undefined {
   if (!isJsonObject(stored)) return undefined
-  const { head, add, tail, metadata, data } = stored
+  const { head, add, tail, metadata, data, extra } = stored
   if (typeof head !== 'number' || typeof tail !== 'number' || !Array.isArray(add)) return undefined
   const blocks = add.map(tryDecodeBlock)
   if (!blocks.every((block) => block !== undefined)) return undefined
@@ -142,6 +143,7 @@ function decodeDelta(stored: Json): TurnDelta | undefined {
     tail,
     ...(isJsonObject(metadata) && { metadata }),
     ...(isJsonObject(data) && { data }),
+    ...(isJsonObject(extra) && { extra }),
   }
 }
 

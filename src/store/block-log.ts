@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { GeppettoError } from '../errors.ts'
-import { canonicalJson, isJsonObject, jsonEqual, tryParseJson, type JsonObject } from '../json.ts'
+import { canonicalJson, isJsonObject, tryParseJson } from '../json.ts'
 import type { Block } from '../turns/block.ts'
 import { decodeBlock } from '../turns/decode.ts'
 import { turnDelta } from '../turns/delta.ts'
@@ -22,7 +22,7 @@ interface Piece {
   readonly hash: string
 }
 interface Bag extends Piece {
-  readonly value: JsonObject
+  readonly value: Pick<Turn, 'data' | 'extra'>
 }
 /** A turn on its way into the log. */
 export interface TurnToWrite {
@@ -66,7 +66,7 @@ export class BlockLog {
       hash: pieces.at(-1)?.hash ?? '',
       turn,
       ranges: last.ranges,
-      data: { place: last.data, hash: pieces.at(-2)?.hash ?? '', value: turn.data },
+      data: { place: last.data, hash: pieces.at(-2)?.hash ?? '', value: turn },
     }
     const places = last.ranges.flatMap(([from, to]) => Array.from({ length: to - from }, (_, at) => from + at))
     const read = new Map<string, Piece>()
@@ -135,11 +135,20 @@ export class BlockLog {
       ...delta.add.map((block): Ranges[number] => [placeOf(block), placeOf(block) + 1]),
       ...slice(before.ranges, count - delta.tail, count),
     ])
-    const isSame =
-      before.data !== undefined && (before.data.value === turn.data || jsonEqual(before.data.value, turn.data))
-    const data = { ...(isSame ? before.data : add(JSON.stringify(turn.data))), value: turn.data }
+    const last = before.data
+    const isSame = last !== undefined && (isSameBag(last.value, turn) || bagText(last.value) === bagText(turn))
+    const data = { ...(isSame ? last : add(bagText(turn))), value: turn }
     return { length, hash, turn, ranges, data }
   }
+}
+
+function isSameBag(before: Pick<Turn, 'data' | 'extra'>, now: Turn): boolean {
+  return before.data === now.data && before.extra === now.extra
+}
+
+/** A turn's data, and what else it has that this version does not know, as a piece of the log. */
+function bagText({ data, extra }: Pick<Turn, 'data' | 'extra'>): string {
+  return canonicalJson({ data, ...(extra !== undefined && { extra }) })
 }
 
 /** The turn of a snapshot. Throws STORE_CORRUPT when the block log does not have what it names. */
@@ -169,7 +178,8 @@ export function snapshotHash(
 function turnOf(sessionId: string, { turnId, ranges, metadata: bag }: Snapshot, pieces: readonly StoredBlock[]): Turn {
   const count = ranges.reduce((sum, [from, to]) => sum + to - from, 0)
   const values = pieces.map(({ body }): unknown => JSON.parse(body))
-  const [metadata, data] = [tryParseJson(bag), values[count]]
+  const [metadata, piece] = [tryParseJson(bag), values[count]]
+  const { data, extra } = isJsonObject(piece) ? piece : {}
   if (!isJsonObject(metadata) || !isJsonObject(data)) {
     throw new GeppettoError(
       'STORE_CORRUPT',
@@ -177,7 +187,8 @@ function turnOf(sessionId: string, { turnId, ranges, metadata: bag }: Snapshot, 
       { details: { sessionId, turnId } },
     )
   }
-  return { id: turnId, blocks: values.slice(0, count).map((value) => decodeBlock(value)), metadata, data }
+  const blocks = values.slice(0, count).map((value) => decodeBlock(value))
+  return { id: turnId, blocks, metadata, data, ...(isJsonObject(extra) && { extra }) }
 }
 
 /** The places of the items from `from` up to and without `to`, counted over all ranges. */

@@ -12,6 +12,8 @@ export interface TurnDelta {
   readonly tail: number
   readonly metadata?: JsonObject
   readonly data?: JsonObject
+  /** Fields of the turn that this version does not know. */
+  readonly extra?: JsonObject
 }
 
 /** The delta from `base` to `next`. Blocks are compared by identity: an unchanged block keeps its own. */
@@ -27,6 +29,7 @@ export function turnDelta(base: Turn, next: Turn): TurnDelta {
     tail,
     ...(next.metadata !== base.metadata && { metadata: next.metadata }),
     ...(next.data !== base.data && { data: next.data }),
+    ...(next.extra !== undefined && next.extra !== base.extra && { extra: next.extra }),
   }
 }
 
@@ -38,5 +41,6 @@ export function applyDelta(turn: Turn, delta: TurnDelta): Turn {
     blocks: [...turn.blocks.slice(0, delta.head), ...delta.add, ...tail],
     metadata: delta.metadata ?? turn.metadata,
     data: delta.data ?? turn.data,
+    ...(delta.extra !== undefined && { extra: delta.extra }),
   }
 }
