@@ -1,43 +1,54 @@
 import { fsyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { encodeEvent } from '../../src/events/codec.ts'
 import { isGeppettoError } from '../../src/errors.ts'
+import { encodeEvent } from '../../src/events/codec.ts'
 import { forkSession } from '../../src/session/fork.ts'
 import { StoredSession } from '../../src/session/stored-session.ts'
 import { SqliteStore } from '../../src/store/sqlite-store.ts'
-import { workingEngine } from '../support/session-work.ts'
+import { workingEngine, type ToolKind } from '../support/session-work.ts'
 
-// A process that works on a store until it is killed: node child.ts FOLDER SEED work|heal. What it was told and what it
-// saw goes to files beside the store, each line on the disk before the next thing happens.
+// A process that works on a store until it is killed: node child.ts FOLDER SEED work|heal|poison DIE_AT. What it was
+// told and what its tools did goes to files beside the store, each line on the disk before the next thing happens; with
+// a DIE_AT above 0 it kills itself right behind that line.
 
-const [, , folder = '', seed = '1', task = 'work'] = process.argv
+const [, , folder = '', seed = '1', task = 'work', dieAt = '0'] = process.argv
 let state = Number(seed)
+let lines = 0
 
 /** The next of a sequence that the seed decides, from 0 up to and without `below`. */
 function random(below: number): number {
-  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-  return Math.floor((state / 4_294_967_296) * below)
+  state = (state + 0x6d_2b_79_f5) >>> 0
+  let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+  return ((mixed ^ (mixed >>> 14)) >>> 0) % below
 }
 
-function journal(name: string): (line: object) => void {
+function die(): void {
+  process.kill(process.pid, 'SIGKILL')
+}
+
+function journal(name: string, isFatal: boolean): (line: object) => void {
   const file = openSync(join(folder, name), 'a')
   return (line) => {
     writeSync(file, `${JSON.stringify(line)}\n`)
+    if (!isFatal) return
     fsyncSync(file)
+    lines += 1
+    if (lines === Number(dieAt)) die()
   }
 }
-const acknowledge = journal('acks.jsonl')
-const effect = journal('effects.jsonl')
-const see = journal('seen.jsonl')
+const acknowledge = journal('acks.jsonl', true)
+const effect = journal('effects.jsonl', true)
+const see = journal('seen.jsonl', false)
 
 const rest = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 const store = await SqliteStore.open(join(folder, 'sessions.db'))
-const engine = workingEngine(effect, () => rest(random(12)))
+const engine = workingEngine(effect, () => rest(random(5)), asksFor)
 const open = (id: string) => StoredSession.open(store, id, { engine })
+process.stdout.write('ready\n')
 const sessions = new Map<string, StoredSession>()
 for (const { sessionId } of await store.list({ hasWork: true })) sessions.set(sessionId, await open(sessionId))
 for (const id of ['one', 'two', 'three']) if (!sessions.has(id)) sessions.set(id, await open(id))
-process.stdout.write('ready\n')
 
 if (task === 'heal') {
   while ((await store.list({ hasWork: true })).length > 0) {
@@ -46,8 +57,26 @@ if (task === 'heal') {
   }
   for (const session of sessions.values()) await session.close()
   await store.close()
+} else if (task === 'poison') {
+  // A tool that kills its process, a prompt behind it, and a session that has nothing to do with it: the process may
+  // be gone before all three are there.
+  for (const [id, key] of [
+    ['one', 'deadly'],
+    ['one', 'behind'],
+    ['two', 'beside'],
+  ] as const) {
+    const { id: inferenceId } = await (await open(id)).submit(`Do ${key}`, { idempotencyKey: key })
+    acknowledge({ session: id, inferenceId, key })
+  }
 } else {
-  await Promise.all([work(), work(), view(), view()])
+  await Promise.all([work(), work(), work(), view(), view()])
+}
+
+/** Which tools a prompt needs: what kills the process is marked as a thing that may be done again. */
+function asksFor(prompt: string): readonly ToolKind[] {
+  if (prompt.includes('deadly')) return ['deadly']
+  const plans = [['none', 'read', 'idempotent'], ['guarded', 'none'], ['none'], []] as const
+  return plans[prompt.length % plans.length] ?? []
 }
 
 async function work(): Promise<never> {
@@ -55,18 +84,19 @@ async function work(): Promise<never> {
     const session = [...sessions.values()][random(sessions.size)]
     if (session === undefined) continue
     try {
-      await act(session, random(10))
+      await act(session, random(12))
     } catch (error) {
       const isRefusal = isGeppettoError(error) && /QUEUE_FULL|UNKNOWN|EXISTS/.test(error.code)
       if (!isRefusal) throw error
     }
-    await rest(random(15))
+    await rest(random(8))
   }
 }
 
 async function act(session: StoredSession, choice: number): Promise<void> {
-  if (choice < 5) {
-    const key = `${session.id}-${seed}-${random(40)}`
+  if (choice < 6) {
+    // Processes that live one after the other use the same keys: who got no answer asks again.
+    const key = `${'k'.repeat(1 + random(4))}${Number(seed) + random(3)}`
     const [first, second] = await Promise.all([
       session.submit(`Do ${key}`, { idempotencyKey: key }),
       choice === 0 ? session.submit(`Do ${key}`, { idempotencyKey: key }) : undefined,
@@ -74,11 +104,12 @@ async function act(session: StoredSession, choice: number): Promise<void> {
     for (const inference of [first, second]) {
       if (inference !== undefined) acknowledge({ session: session.id, inferenceId: inference.id, key })
     }
-  } else if (choice < 7) {
+  } else if (choice < 8) {
     const { active, queue } = await session.state()
-    const id = choice === 5 ? active?.inferenceId : queue[random(queue.length)]?.inferenceId
+    const isRunning = choice === 6 && random(3) === 0
+    const id = isRunning || queue.length === 0 ? active?.inferenceId : queue[random(queue.length)]?.inferenceId
     if (id !== undefined && (await session.cancel(id))) acknowledge({ session: session.id, cancelled: id })
-  } else if (choice === 7 && sessions.size < 8) {
+  } else if (choice === 8 && sessions.size < 8) {
     const id = await forkSession(store, session.id)
     acknowledge({ session: id, forked: session.id })
     sessions.set(id, await open(id))
@@ -88,7 +119,14 @@ async function act(session: StoredSession, choice: number): Promise<void> {
 async function answerApprovals(session: StoredSession): Promise<void> {
   for (const { approvalId } of (await session.state().catch(() => undefined))?.approvals ?? []) {
     const decision = random(2) === 0 ? 'approved' : 'denied'
-    await session.decide(approvalId, { decision }).catch(() => {}) // another round was faster
+    const isTaken = await session.decide(approvalId, { decision }).then(
+      () => true,
+      (error: unknown) => {
+        if (isGeppettoError(error) && error.code === 'APPROVAL_UNKNOWN') return false // another round was faster
+        throw error
+      },
+    )
+    if (isTaken) acknowledge({ session: session.id, decided: approvalId })
   }
 }
 
@@ -98,10 +136,10 @@ async function view(): Promise<never> {
     const head = session && (await store.head(session.id))
     if (session === undefined || head === undefined) await rest(5)
     else {
-      const after = random(head.ordinal + 1)
-      const viewer = `${seed}-${random(1_000_000)}`
-      let left = random(60)
-      for await (const event of session.events({ after, signal: AbortSignal.timeout(200) })) {
+      const after = Math.max(head.ordinal - random(60), 0)
+      const viewer = `${seed}-${random(1_000_000_000)}`
+      let left = random(100)
+      for await (const event of session.events({ after, signal: AbortSignal.timeout(100) })) {
         see({ session: session.id, viewer, after, event: encodeEvent(event) })
         left -= 1
         if (left < 0) break

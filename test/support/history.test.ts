@@ -67,6 +67,28 @@ test.each<readonly [what: string, history: Partial<History>, says: RegExp]>([
     /the key k1 made two/,
   ],
   ['a key with another answer', { accepted: [{ inferenceId: 'i1', key: 'k2' }] }, /the key k2 was answered/],
+  ['a lost cancel', { cancelled: ['i1'] }, /the cancel of i1 was acknowledged/],
+  ['a lost decision', { decided: ['a1'] }, /the decision on a1 was acknowledged/],
+  [
+    'a restart that was not counted',
+    {
+      events: log(accepted, started, { type: 'inference-resumed', ...ids, restarts: 2 }, intent, finished),
+      viewers: [],
+    },
+    /restart 1 of i1 says 2/,
+  ],
+  [
+    'an inference that was given up too early',
+    {
+      events: log(accepted, started, intent, {
+        ...finished,
+        type: 'inference-failed',
+        error: { code: 'INFERENCE_POISONED', message: '' },
+      }),
+      viewers: [],
+    },
+    /i1 was given up after 0 restarts/,
+  ],
   [
     'a second start',
     { effects: [effect, effect], events: log(accepted, started, intent, intent, finished), viewers: [] },

@@ -15,6 +15,10 @@ export interface History {
   readonly snapshots?: readonly { readonly turnId: string; readonly ordinal: number; readonly turn: Turn }[]
   /** Inferences whose acceptance somebody heard of, with the key that they came under. */
   readonly accepted?: readonly { readonly inferenceId: string; readonly key?: string }[]
+  /** Inferences whose cancel somebody heard to have been taken. */
+  readonly cancelled?: readonly string[]
+  /** Approvals whose decision somebody heard to have been taken. */
+  readonly decided?: readonly string[]
   /** Starts of tools, as the tools themselves saw them. */
   readonly effects?: readonly Effect[]
   /** What each viewer saw, from the ordinal after `after` on. */
@@ -37,6 +41,8 @@ export function violations(history: History): readonly string[] {
     ...ordinals(history),
     ...lifecycles(events, history.isHealed),
     ...acknowledged(events, history),
+    ...heard(events, history),
+    ...restarts(events),
     ...effects(events, history.effects ?? []),
     ...views(history),
     ...turns(events, history),
@@ -86,6 +92,42 @@ function acknowledged(events: readonly InferenceEvent[], { accepted = [] }: Hist
     if (!inLog.has(inferenceId)) found.push(`${inferenceId} was acknowledged and is not in the log`)
     if (key !== undefined && byKey.get(key) !== inferenceId)
       found.push(`the key ${key} was answered with ${inferenceId}`)
+  }
+  return found
+}
+
+function heard(events: readonly InferenceEvent[], { cancelled = [], decided = [] }: History): readonly string[] {
+  const stopped = new Set<string>()
+  const decisions = new Set<string>()
+  for (const event of events) {
+    if (event.type === 'cancel-requested' || event.type === 'inference-stopped') stopped.add(event.inferenceId)
+    if (event.type === 'approval-decided') decisions.add(event.approvalId)
+  }
+  return [
+    ...cancelled
+      .filter((id) => !stopped.has(id))
+      .map((id) => `the cancel of ${id} was acknowledged and is not in the log`),
+    ...decided
+      .filter((id) => !decisions.has(id))
+      .map((id) => `the decision on ${id} was acknowledged and is not in the log`),
+  ]
+}
+
+/** An inference is taken up at most three times, each of them counted, and given up only then. */
+function restarts(events: readonly InferenceEvent[]): readonly string[] {
+  const found: string[] = []
+  const counts = new Map<string, number>()
+  for (const event of events) {
+    if (event.type === 'inference-resumed') {
+      const count = (counts.get(event.inferenceId) ?? 0) + 1
+      counts.set(event.inferenceId, count)
+      if (event.restarts !== count || count > 3)
+        found.push(`restart ${count} of ${event.inferenceId} says ${event.restarts}`)
+    }
+    if (event.type === 'inference-failed' && event.error.code === 'INFERENCE_POISONED') {
+      const count = counts.get(event.inferenceId) ?? 0
+      if (count !== 3) found.push(`${event.inferenceId} was given up after ${count} restarts`)
+    }
   }
   return found
 }

@@ -12,31 +12,43 @@ import type { Effect, History } from './history.ts'
 /** What happens between two tokens and inside a tool: a place to wait, to fail or to die. */
 export type Pause = (where: string) => Promise<void>
 
+/**
+ * What a tool says of its effect; a `guarded` one says nothing, and wants to be allowed first; a `deadly` one may be done
+ * again, and kills its process each time.
+ */
+export type ToolKind = Effect['effect'] | 'guarded' | 'deadly'
 const kinds = ['none', 'read', 'idempotent'] as const
 
 /**
- * An engine that asks for a tool of each kind when a person spoke last and says something when not; `onEffect` hears of
- * each start of a tool, from inside of it.
+ * An engine that asks for tools when a person spoke last, by default one of each kind, and says something when not;
+ * `onEffect` hears of each start of a tool, from inside of it.
  */
-export function workingEngine(onEffect: (effect: Effect) => void, pause: Pause = async () => {}): Engine {
-  const tools = kinds.map((effect): Tool =>
-    defineTool({
-      name: `tool_${effect}`,
+export function workingEngine(
+  onEffect: (effect: Effect) => void,
+  pause: Pause = async () => {},
+  asksFor: (prompt: string) => readonly ToolKind[] = () => kinds,
+): Engine {
+  const tools = [...kinds, 'guarded' as const, 'deadly' as const].map((kind): Tool => {
+    const effect = kind === 'guarded' ? 'none' : kind === 'deadly' ? 'idempotent' : kind
+    return defineTool({
+      name: `tool_${kind}`,
       description: 'Does something.',
       input: jsonSchemaInput({ type: 'object' }),
       ...(effect !== 'none' && { effect }),
+      ...(kind === 'guarded' && { needsApproval: () => true }),
       async execute(_input, { ids, idempotencyKey }) {
         const { inferenceId, toolCallId } = ids
-        onEffect({ tool: `tool_${effect}`, effect, inferenceId, toolCallId, idempotencyKey })
-        await pause(`tool_${effect}`)
-        return { done: effect }
+        onEffect({ tool: `tool_${kind}`, effect, inferenceId, toolCallId, idempotencyKey })
+        if (kind === 'deadly') process.kill(process.pid, 'SIGKILL')
+        await pause(`tool_${kind}`)
+        return { done: kind }
       },
-    }),
-  )
-  return toolLoop(model(pause), tools, { maxParallel: 2 })
+    })
+  })
+  return toolLoop(model(pause, asksFor), tools, { maxParallel: 2 })
 }
 
-function model(pause: Pause): Engine {
+function model(pause: Pause, asksFor: (prompt: string) => readonly ToolKind[]): Engine {
   return async function* (turn): AsyncIterable<EngineEvent> {
     yield { type: 'provider-call-started', provider: 'test', model: 'test-1' }
     yield { type: 'text-segment-started', segmentId: '0' }
@@ -44,13 +56,14 @@ function model(pause: Pause): Engine {
     await pause('reply')
     yield { type: 'text-delta', segmentId: '0', offset: 3, delta: 'lo' }
     yield { type: 'text-segment-finished', segmentId: '0', block: assistantText('Hello') }
-    const asks = turn.blocks.findLast(({ kind }) => kind !== 'system')?.kind === 'user'
-    for (const kind of asks ? kinds : []) {
+    const last = turn.blocks.findLast(({ kind }) => kind !== 'system')
+    const asked = last?.kind === 'user' ? asksFor(last.payload.text ?? '') : []
+    for (const kind of asked) {
       const toolCallId = `call-${kind}`
       yield { type: 'tool-call-requested', toolCallId, block: toolCall(toolCallId, `tool_${kind}`, { kind }) }
     }
-    const finishClass = asks ? 'tool_calls_pending' : 'completed'
-    const blocks = asks ? 1 + kinds.length : 1
+    const finishClass = asked.length > 0 ? 'tool_calls_pending' : 'completed'
+    const blocks = 1 + asked.length
     yield { type: 'provider-call-finished', finishClass, result: { finish_class: finishClass }, blocks }
   }
 }
