@@ -88,7 +88,7 @@ export interface LifecycleFields {
   /** A prompt is in the log and its inference waits for its turn; `key` is the idempotency key that it came with. */
   'prompt-accepted': { readonly block: UserBlock; readonly key?: string }
   'inference-started': None
-  /** The process that ran it died and another goes on from its last whole step; `restarts` counts from 1. */
+  /** The process that ran it died and another goes on from its last whole step; `restarts` counts from 1 since one was finished. */
   'inference-resumed': { readonly restarts: number }
   /** Somebody wants it to stop. The end follows, unless it came first. */
   'cancel-requested': { readonly reason: string }

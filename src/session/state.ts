@@ -17,7 +17,7 @@ export interface SessionState {
   readonly active?: {
     readonly inferenceId: string
     readonly turnId: string
-    /** How often its process has died. */
+    /** How often its process has died since it last finished a step. */
     readonly restarts: number
     /** Why it is to stop. */
     readonly cancel?: string
@@ -42,6 +42,12 @@ export function applyToState(state: SessionState, event: InferenceEvent | Unknow
     }
     case 'inference-resumed':
       return onActive(state, event.inferenceId, (active) => ({ ...active, restarts: event.restarts }))
+    case 'provider-call-finished':
+    case 'tool-result-ready':
+      // It goes on: whatever took its process down was not this inference, or not for good.
+      return onActive(state, event.inferenceId, (active) =>
+        active.restarts === 0 ? active : { ...active, restarts: 0 },
+      )
     case 'cancel-requested':
       return onActive(state, event.inferenceId, (active) => ({ ...active, cancel: event.reason }))
     case 'approval-requested': {
@@ -80,5 +86,6 @@ function onActive(
   change: (active: NonNullable<SessionState['active']>) => NonNullable<SessionState['active']>,
 ): SessionState {
   if (state.active?.inferenceId !== inferenceId) return state
-  return { ...state, active: change(state.active) }
+  const active = change(state.active)
+  return active === state.active ? state : { ...state, active }
 }

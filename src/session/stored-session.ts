@@ -29,7 +29,7 @@ export interface StoredSessionOptions {
    * keeps what it had. Default `resume`.
    */
   readonly recovery?: 'resume' | 'interrupt'
-  /** How often an inference may take its process down before it is given up. Default 3. */
+  /** How often an inference may be resumed without finishing a step before it is given up. Default 3. */
   readonly maxRestarts?: number
   /** Hears of what goes wrong with the store while no caller waits; it is tried again. */
   readonly onError?: (error: unknown) => void

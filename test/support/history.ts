@@ -113,20 +113,23 @@ function heard(events: readonly InferenceEvent[], { cancelled = [], decided = []
   ]
 }
 
-/** An inference is taken up at most three times, each of them counted, and given up only then. */
+/** An inference is taken up at most three times without a finished step, each counted, and given up only then. */
 function restarts(events: readonly InferenceEvent[]): readonly string[] {
   const found: string[] = []
   const counts = new Map<string, number>()
+  const last = new Map<string, number>()
   for (const event of events) {
+    const { inferenceId = '' } = event
     if (event.type === 'inference-resumed') {
-      const count = (counts.get(event.inferenceId) ?? 0) + 1
-      counts.set(event.inferenceId, count)
-      if (event.restarts !== count || count > 3)
-        found.push(`restart ${count} of ${event.inferenceId} says ${event.restarts}`)
+      const count = (counts.get(inferenceId) ?? 0) + 1
+      counts.set(inferenceId, count)
+      last.set(inferenceId, count)
+      if (event.restarts !== count || count > 3) found.push(`restart ${count} of ${inferenceId} says ${event.restarts}`)
     }
+    if (event.type === 'provider-call-finished' || event.type === 'tool-result-ready') counts.delete(inferenceId)
     if (event.type === 'inference-failed' && event.error.code === 'INFERENCE_POISONED') {
-      const count = counts.get(event.inferenceId) ?? 0
-      if (count !== 3) found.push(`${event.inferenceId} was given up after ${count} restarts`)
+      const count = last.get(inferenceId) ?? 0
+      if (count !== 3) found.push(`${inferenceId} was given up after ${count} restarts`)
     }
   }
   return found
