@@ -454,6 +454,7 @@ describe('a fork', () => {
     await (
       await session.submit('b')
     ).result
+    await session.close() // it lets go of the session only after its last answer
     const before = await store.head('s')
     await forkSession(store, 's', { turnId: first.turnId, id: 'fork', newId: countingIds('fork') })
     const fork = await Session.open(store, 'fork', { engine: answers('other'), newId: countingIds('f') })

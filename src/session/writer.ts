@@ -40,6 +40,8 @@ export class SessionWriter {
   #version: number
   /** All events up to this one are known here. */
   #seen: number
+  /** What others committed before one of these commits and could not be read yet: after the first, up to the second. */
+  #unheard: (readonly [after: number, upTo: number])[] = []
   #isFenced = false
   #taken: TakenSnapshot[] = []
   /** One thing at a time: what is known here changes with each. */
@@ -142,6 +144,7 @@ export class SessionWriter {
     const head = await this.#store.head(this.#sessionId)
     if (head === undefined) throw unknownSession(this.#sessionId)
     if (head.epoch !== this.epoch) throw this.#fenced()
+    await this.#hearMissed()
     await this.#learn(head.ordinal)
     this.#know(head)
   }
@@ -174,7 +177,8 @@ export class SessionWriter {
             this.#state = next
             this.#version = result.version
           }
-          await this.#learn(first - 1)
+          // The commit stands, whatever can be read: an error here would have it written again.
+          await this.#learn(first - 1).catch(() => this.#unheard.push([this.#seen, first - 1]))
           this.#seen = result.ordinal
           return first
         }
@@ -219,6 +223,21 @@ export class SessionWriter {
   #know(head: Head): void {
     this.#state = stateOf(head)
     this.#version = head.version
+  }
+
+  // The state needs none of it: it is the stored one again with the next conflict.
+  async #hearMissed(): Promise<void> {
+    for (let gap = this.#unheard[0]; gap !== undefined; gap = this.#unheard[0]) {
+      const [after, upTo] = gap
+      const entries = await this.#store.read(this.#sessionId, { after, limit: upTo - after })
+      for (const entry of entries) {
+        const event = fromEntry(this.#sessionId, entry)
+        if (event.type !== 'unknown') this.#onOthers(event)
+      }
+      const last = entries.at(-1)?.ordinal ?? upTo
+      if (last < upTo) this.#unheard[0] = [last, upTo]
+      else this.#unheard.shift()
+    }
   }
 
   async #learn(upTo: number): Promise<void> {
