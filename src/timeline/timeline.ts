@@ -111,10 +111,12 @@ function closeEntity(entity: Entity): Entity {
   }
 }
 
-/** Puts apart what comes before the first entity of an inference that is open. */
+/** Puts apart what comes before the first entity that is open, or of an inference that is. */
 export function settle({ ordinal, settled, live }: Timeline): Timeline {
   const open = new Set(live.filter(isOpenInference).map(({ inferenceId }) => inferenceId))
-  const first = live.findIndex(({ inferenceId }) => inferenceId !== undefined && open.has(inferenceId))
+  const isLive = (entity: Entity) =>
+    (entity.inferenceId !== undefined && open.has(entity.inferenceId)) || closeEntity(entity) !== entity
+  const first = live.findIndex(isLive)
   const count = first < 0 ? live.length : first
   if (count === 0) return { ordinal, settled, live }
   return { ordinal, settled: [...settled, ...live.slice(0, count)], live: live.slice(count) }
