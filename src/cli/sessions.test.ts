@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -35,6 +35,10 @@ describe('sessions', () => {
     ])
     const listed = JSON.parse((await geppetto('sessions list -n 1 -o json')).stdout) as unknown
     expect(listed).toEqual([expect.objectContaining({ session_id: 'greetings', status: 'idle' })])
+  })
+
+  test('are readable by their user alone', async () => {
+    expect(((await stat(db)).mode & 0o777).toString(8)).toBe('600')
   })
 
   test('are shown as a conversation', async () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { encodeEvent } from '../events/codec.ts'
-import { GeppettoError, messageOf } from '../errors.ts'
+import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import { checkStore, repairSession } from '../session/doctor.ts'
 import { forkSession } from '../session/fork.ts'
@@ -102,7 +102,9 @@ export function exportCommand(id: string, file: string | undefined, options: Sto
       out.end()
       await once(out, 'finish')
     } catch (error) {
-      throw new GeppettoError('FILE_ACCESS', `${file ?? 'Standard output'} cannot be written: ${messageOf(error)}.`, {
+      if (isGeppettoError(error)) throw error
+      if (file === undefined) return // whoever reads has enough, or main.ts says what is wrong
+      throw new GeppettoError('FILE_ACCESS', `${file} cannot be written: ${messageOf(error)}.`, {
         cause: error,
       })
     }

@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, open } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { GeppettoError, messageOf } from '../errors.ts'
@@ -31,8 +32,11 @@ export async function openStore(options: StoreOptions, io: Io): Promise<Store> {
   if (file !== ':memory:') {
     try {
       await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+      // What is said in a session is its user's alone; the files beside it take over the mode.
+      await (await open(file, 'a', 0o600)).close()
     } catch (error) {
-      throw new GeppettoError('FILE_ACCESS', `The folder of ${file} cannot be made: ${messageOf(error)}.`, {
+      if (existsSync(file)) return SqliteStore.open(file) // it says itself what is wrong with a file that is there
+      throw new GeppettoError('FILE_ACCESS', `${file} cannot be made: ${messageOf(error)}.`, {
         cause: error,
       })
     }

@@ -46,7 +46,7 @@ export async function* checkSession(store: Store, sessionId: string): AsyncGener
   const findings: SessionFinding[] = []
   const report = (code: SessionFinding['code'], message: string, repair?: string) =>
     void findings.push({ severity: 'error', code, sessionId, message, ...(repair !== undefined && { repair }) })
-  const snapshots = await store.snapshots(sessionId)
+  const snapshots = (await store.snapshots(sessionId)).slice(0, head.snapshots) // others came meanwhile
   await checkBlocks(store, head, snapshots, report)
   const state = await checkLog(store, head, snapshots, report)
   if (state !== undefined && !jsonEqual(tryParseJson(head.state) ?? null, state)) {
@@ -81,19 +81,32 @@ async function checkBlocks(store: Store, head: Head, snapshots: readonly Snapsho
   for (let from = 0; from < head.blocks; from += 500) {
     blocks.push(...(await store.blocks(head.sessionId, [[from, Math.min(from + 500, head.blocks)]])))
   }
+  if (blocks.length !== head.blocks) {
+    report('block-hash', `pieces of its block log are missing: ${head.blocks - blocks.length}`)
+  }
+  checkPieces(blocks, snapshots, report)
+}
+
+/** Checks that no piece of a block log and no snapshot was changed, and that each snapshot names what is there. */
+export function checkPieces(
+  blocks: readonly StoredBlock[],
+  snapshots: readonly Snapshot[],
+  report: (code: SessionFinding['code'], message: string) => void,
+): void {
   let before = ''
   for (const [at, { hash, body }] of blocks.entries()) {
     if (hash !== chainHash(before, body)) report('block-hash', `piece ${at} of its block log was changed`)
     before = hash
   }
-  if (blocks.length !== head.blocks)
-    report('block-hash', `pieces of its block log are missing: ${head.blocks - blocks.length}`)
   for (const snapshot of snapshots) {
-    const { turnId, phase, ordinal } = snapshot
-    const last = snapshot.ranges.at(-1)
+    const { turnId, phase, ordinal, ranges, data } = snapshot
+    const where = `the snapshot ${phase} of turn ${turnId} at ${ordinal}`
+    const isInside = ranges.every(([from, to]) => from >= 0 && from < to && to <= blocks.length)
+    if (!isInside || blocks[data] === undefined) report('snapshot', `${where} names pieces that are not there`)
+    const last = ranges.at(-1)
     const lastHash = last === undefined ? '' : (blocks[last[1] - 1]?.hash ?? '')
-    if (snapshot.hash === snapshotHash(snapshot, lastHash, blocks[snapshot.data]?.hash ?? '')) continue
-    report('snapshot-hash', `the snapshot ${phase} of turn ${turnId} at ${ordinal} was changed`)
+    if (snapshot.hash === snapshotHash(snapshot, lastHash, blocks[data]?.hash ?? '')) continue
+    report('snapshot-hash', `${where} was changed`)
   }
 }
 
@@ -111,8 +124,8 @@ async function checkLog(
   let expected = firstOrdinal
   let next = 0
   let isReadable = true
-  for (let after = firstOrdinal - 1; ;) {
-    const entries = await store.read(sessionId, { after })
+  for (let after = firstOrdinal - 1; after < head.ordinal;) {
+    const entries = await store.read(sessionId, { after, limit: Math.min(256, head.ordinal - after) })
     if (entries.length === 0) break
     for (const entry of entries) {
       after = entry.ordinal
@@ -127,9 +140,10 @@ async function checkLog(
         continue
       }
       state = applyToState(state, event)
-      if (event.type === 'unknown') continue
-      lives.add(event)
-      turn = applyToTurn(turn, event)
+      if (event.type !== 'unknown') {
+        lives.add(event)
+        turn = applyToTurn(turn, event)
+      }
       for (; snapshots[next]?.ordinal === entry.ordinal; next += 1) {
         const snapshot = snapshots[next]
         if (snapshot !== undefined && isReadable && firstOrdinal === 1)

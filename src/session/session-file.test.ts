@@ -1,15 +1,19 @@
 import fc from 'fast-check'
+import { createHash } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { eventEngine, textReply, toolReply } from '../../test/support/event-engine.ts'
 import { countingIds } from '../../test/support/values.ts'
+import { assistantText } from '../turns/block.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
 import { defineTool, jsonSchemaInput } from '../inference/tool.ts'
+import type { EngineEvent } from '../events/event.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import type { Commit, Store } from '../store/store.ts'
 import { checkSession, checkStore, repairSession } from './doctor.ts'
 import { journalOf } from './journal.ts'
 import { readEvents } from './past.ts'
 import { exportSession, importSession } from './session-file.ts'
+import { withoutSecrets } from './secrets.ts'
 import { Session } from './session.ts'
 import { printTrace, trace } from './trace.ts'
 
@@ -114,6 +118,134 @@ describe('a session file', () => {
   test('of a session that is not there', async () => {
     await expect(collect(exportSession(store, 'nobody'))).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
   })
+})
+
+describe('a session file keeps no key that somebody wrote into the session', () => {
+  const key = 'sk-canary0123456789abcdefgh'
+
+  /** The file of a session in which `key` was said in every way. */
+  async function leaky(): Promise<{ readonly store: Store; readonly file: readonly string[] }> {
+    const leaking = new MemoryStore()
+    const show = defineTool({
+      name: 'show',
+      description: 'Shows.',
+      input: jsonSchemaInput({ type: 'object' }),
+      execute: () => ({ header: `Bearer ${key}` }),
+    })
+    const spelled = [...`It is\n${key}`].map((delta, offset): EngineEvent => {
+      return { type: 'text-delta', segmentId: '0', offset, delta }
+    })
+    const said: EngineEvent = { type: 'text-segment-finished', segmentId: '0', block: assistantText(`It is\n${key}`) }
+    const engine = toolLoop(eventEngine(toolReply(['c1', 'show', { key }]), [...spelled, said]), [show])
+    const session = await Session.open(leaking, 's', { engine, newId: countingIds() })
+    await (
+      await session.submit(`Mine is ${key}`)
+    ).result
+    await session.close()
+    return { store: leaking, file: await collect(exportSession(leaking, 's')) }
+  }
+
+  test('whole, spelled letter by letter, in arguments or in results', async () => {
+    const { store: leaking, file } = await leaky()
+    const text = file.join('')
+    expect(text).not.toContain('canary')
+    const letters = file.flatMap((line) => {
+      const { event } = JSON.parse(line) as { event?: { type: string; delta?: string } }
+      return event?.type === 'text-delta' ? [event.delta] : []
+    })
+    expect(letters.join('')).toBe('')
+    expect(text).toContain('Mine is [secret removed]')
+    expect(JSON.parse(file.at(-1) ?? '')).toMatchObject({ kind: 'end', cleaned: expect.any(Number) })
+    expect((await leaking.read('s', { after: 0 })).some(({ body }) => body.includes(key))).toBe(true)
+  })
+
+  test('and is whole all the same', async () => {
+    const { file } = await leaky()
+    const other = new MemoryStore()
+    await importSession(other, file)
+    expect(await collect(checkStore(other))).toEqual([])
+    const again = await collect(exportSession(other, 's'))
+    expect(again.slice(0, -1)).toEqual(file.slice(0, -1))
+  })
+
+  test.each([
+    ['sk-proj-0123456789abcdef', true],
+    ['AIzaSyA0123456789012345678901234567890', true],
+    ['ghp_0123456789abcdefghij0123', true],
+    ['AKIAABCDEFGHIJKLMNOP', true],
+    ['Authorization: Bearer abcdefghijklmnop', true],
+    ['task-sk-short', false],
+    ['a desk-0123456789abcdefghijk', false],
+    ['01a2082d-dd33-7443-a50d-8f6b33962567', false],
+  ])('%j holds one: %j', (text, expected) => {
+    expect(withoutSecrets(text) !== text).toBe(expected)
+  })
+})
+
+describe('a session file that was made to look whole', () => {
+  /** The file with its lines changed, and its end made to fit. */
+  function resealed(change: (values: Record<string, unknown>[]) => Record<string, unknown>[]): readonly string[] {
+    const changed = change(lines.slice(0, -1).map((line) => JSON.parse(line) as Record<string, unknown>))
+    const texts = changed.map((value) => `${JSON.stringify(value)}\n`)
+    const sum = createHash('sha256').update(texts.join('')).digest('hex')
+    return [...texts, `${JSON.stringify({ kind: 'end', lines: texts.length, sha256: sum })}\n`]
+  }
+  const of = (kind: string, change: (value: Record<string, unknown>) => Record<string, unknown>) =>
+    resealed((values) => values.map((value) => (value['kind'] === kind ? change(value) : value)))
+
+  test('is taken in when nothing was changed', async () => {
+    expect(
+      await importSession(
+        new MemoryStore(),
+        resealed((values) => values),
+      ),
+    ).toBe('s')
+  })
+
+  test.each<readonly [string, () => readonly string[], RegExp]>([
+    [
+      'a changed block',
+      () => of('block', (value) => ({ ...value, body: String(value['body']).replace('Pay', 'Say') })),
+      /piece \d+ of its block log was changed/,
+    ],
+    [
+      'ranges of nothing',
+      () => of('snapshot', (value) => ({ ...value, ranges: [[0, 999]] })),
+      /names pieces that are not there/,
+    ],
+    ['a changed snapshot', () => of('snapshot', (value) => ({ ...value, metadata: {} })), /was changed/],
+    [
+      'a forged journal',
+      () => of('step', (value) => ({ ...value, outcome: 'success' })),
+      /they are not what the events say/,
+    ],
+    [
+      'a second header',
+      () => resealed(([first, ...rest]) => (first === undefined ? [] : [first, first, ...rest])),
+      /line 2: there is a second header/,
+    ],
+    [
+      'events that are missing',
+      () => resealed((values) => values.filter(({ kind }) => kind !== 'event')),
+      /the last event is 0/,
+    ],
+  ])('and has %s is refused', async (_what, file, says) => {
+    await expect(importSession(new MemoryStore(), file())).rejects.toThrow(says)
+  })
+})
+
+test('a session that is deleted while it is exported makes no file that could be taken in', async () => {
+  const other = new MemoryStore()
+  await importSession(other, lines)
+  const written: string[] = []
+  const writing = (async () => {
+    for await (const line of exportSession(other, 's')) {
+      written.push(line)
+      if (written.length === 3) await other.delete('s')
+    }
+  })()
+  await expect(writing).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
+  await expect(importSession(new MemoryStore(), written)).rejects.toMatchObject({ code: 'SESSION_FILE_INVALID' })
 })
 
 test('the journal tells what was begun and what came of it', async () => {
@@ -227,6 +359,20 @@ describe('the doctor', () => {
     ],
   ])('finds %s', async (code, change) => {
     expect(await codes(await damaged(change as (commit: Commit) => Commit /* damaged, but a commit */))).toContain(code)
+  })
+
+  test('finds nothing in a session that others write to meanwhile', async () => {
+    const other = new MemoryStore()
+    await importSession(other, lines)
+    const head = other.head.bind(other)
+    const busy = Object.assign(other, {
+      async head(id: string) {
+        const found = await head(id)
+        await other.commit({ sessionId: id, entries: [{ type: 'hologram-projected', body: '{"at":""}' }] })
+        return found
+      },
+    })
+    expect(await codes(busy)).toEqual([])
   })
 
   test('mends the state, and only that, when it is told to', async () => {

@@ -4,10 +4,13 @@ import { newUuid, type NewId } from '../clock.ts'
 import { GeppettoError, messageOf } from '../errors.ts'
 import { decodeEvent, encodeEvent } from '../events/codec.ts'
 import type { InferenceEvent, UnknownEvent } from '../events/event.ts'
-import { isJsonObject, tryParseJson, type JsonObject } from '../json.ts'
+import { isJsonObject, jsonEqual, tryParseJson, type Json, type JsonObject } from '../json.ts'
+import { chainHash, snapshotHash } from '../store/block-log.ts'
 import { fromEntry, toEntry } from '../store/entry.ts'
 import type { Commit, Head, NewEntry, NewSnapshot, Snapshot, Store, StoredBlock } from '../store/store.ts'
+import { checkPieces } from './doctor.ts'
 import { journalOf } from './journal.ts'
+import { SpelledSecrets, withoutSecrets } from './secrets.ts'
 import { applyToState, emptyState, hasWork, type SessionState } from './state.ts'
 import { unknownSession } from './writer.ts'
 
@@ -22,36 +25,68 @@ const pageSize = 500
 
 /**
  * A session as lines, line breaks included: a header, its events, the pieces of its block log, its snapshots, its journal
- * for people to read, and an end that vouches for the whole. Reads page by page; what is committed meanwhile is left out.
- * Throws SESSION_UNKNOWN.
+ * for people to read, and an end that vouches for the whole. Keys of providers that somebody wrote into it are taken out,
+ * and the end says how many things that changed. Reads page by page; what is committed meanwhile is left out. Throws
+ * SESSION_UNKNOWN, also when the session is deleted on the way: the file then has no end, and nobody takes it in.
  */
 export async function* exportSession(store: Store, sessionId: string): AsyncGenerator<string, void> {
   const head = await store.head(sessionId)
   if (head === undefined) throw unknownSession(sessionId)
   const sum = sha256.create()
   let count = 0
+  let cleaned = 0
   const line = (value: JsonObject): string => {
     const text = `${JSON.stringify(value)}\n`
     sum.update(utf8ToBytes(text))
     count += 1
     return text
   }
-  yield line(headerOf(head))
-  const events: (InferenceEvent | UnknownEvent)[] = []
-  for await (const event of eventsOf(store, head)) {
-    yield line({ kind: 'event', event: encodeEvent(event) })
-    if (isStep(event)) events.push(event)
+  const clean = <T extends Json>(value: T): T => {
+    const plain = withoutSecrets(value)
+    if (plain !== value) cleaned += 1
+    return plain
   }
+  const spelled = new SpelledSecrets()
+  for await (const event of eventsOf(store, head)) spelled.add(event)
+
+  yield line(headerOf(head))
+  const steps: (InferenceEvent | UnknownEvent)[] = []
+  let ordinal = head.firstOrdinal - 1
+  for await (const event of eventsOf(store, head)) {
+    ordinal = event.ordinal
+    const stored = encodeEvent(event)
+    yield line({ kind: 'event', event: clean(spelled.spells(event) ? { ...stored, delta: '' } : stored) })
+    if (isStep(event)) steps.push(event)
+  }
+  const hashes: string[] = []
   for (let from = 0; from < head.blocks; from += pageSize) {
-    const rows = await store.blocks(sessionId, [[from, Math.min(from + pageSize, head.blocks)]])
-    for (const { hash, body } of rows) yield line({ kind: 'block', hash, body })
+    for (const { hash, body } of await store.blocks(sessionId, [[from, Math.min(from + pageSize, head.blocks)]])) {
+      const value = JSON.parse(body) as Json // the contract says so
+      const plain = clean(value)
+      const text = plain === value ? body : JSON.stringify(plain)
+      // What was taken out is no damage: the pieces behind it vouch for what is left.
+      hashes.push(cleaned === 0 ? hash : chainHash(hashes.at(-1) ?? '', text))
+      yield line({ kind: 'block', hash: hashes.at(-1) ?? '', body: text })
+    }
   }
   for (let from = 0; from < head.snapshots; from += pageSize) {
     const limit = Math.min(pageSize, head.snapshots - from)
-    for (const snapshot of await store.snapshots(sessionId, { from, limit })) yield line(snapshotLine(snapshot))
+    for (const snapshot of await store.snapshots(sessionId, { from, limit })) {
+      const metadata = JSON.stringify(clean(tryParseJson(snapshot.metadata) ?? {}))
+      yield line(snapshotLine(cleaned === 0 ? snapshot : rehashed({ ...snapshot, metadata }, hashes)))
+    }
   }
-  for (const step of journalOf(events)) yield line({ kind: 'step', derived: true, ...step })
-  yield `${JSON.stringify({ kind: 'end', lines: count, sha256: bytesToHex(sum.digest()) })}\n`
+  const now = await store.head(sessionId)
+  if (now?.incarnation !== head.incarnation || ordinal !== head.ordinal) throw unknownSession(sessionId)
+  for (const step of journalOf(steps)) yield line({ kind: 'step', derived: true, ...clean(step) })
+  const end = { kind: 'end', lines: count, ...(cleaned > 0 && { cleaned }), sha256: bytesToHex(sum.digest()) }
+  yield `${JSON.stringify(end)}\n`
+}
+
+function rehashed(snapshot: Snapshot, hashes: readonly string[]): Snapshot {
+  const last = snapshot.ranges.at(-1)
+  const lastHash = last === undefined ? '' : (hashes[last[1] - 1] ?? '')
+  return { ...snapshot, hash: snapshotHash(snapshot, lastHash, hashes[snapshot.data] ?? '') }
 }
 
 export interface ImportOptions {
@@ -96,6 +131,7 @@ interface Header {
   readonly sessionId: string
   readonly createdAt: string
   readonly firstOrdinal: number
+  readonly ordinal: number
   readonly state: SessionState
 }
 
@@ -166,6 +202,7 @@ async function readFile(lines: Iterable<string> | AsyncIterable<string>): Promis
   const events: (InferenceEvent | UnknownEvent)[] = []
   const blocks: StoredBlock[] = []
   const snapshots: Snapshot[] = []
+  const steps: JsonObject[] = []
   for await (const text of lines) {
     const line = text.endsWith('\n') ? text : `${text}\n`
     number += 1
@@ -176,6 +213,7 @@ async function readFile(lines: Iterable<string> | AsyncIterable<string>): Promis
     if (header === undefined && value['kind'] !== 'session') throw invalid(where, 'it is no session file')
     switch (value['kind']) {
       case 'session':
+        if (header !== undefined) throw invalid(where, 'there is a second header')
         header = readHeader(value, where)
         break
       case 'event':
@@ -188,7 +226,8 @@ async function readFile(lines: Iterable<string> | AsyncIterable<string>): Promis
         snapshots.push(readSnapshot(value, where))
         break
       case 'step':
-        break // it says again what the events say
+        steps.push(value)
+        break
       case 'end':
         if (value['lines'] !== number - 1 || value['sha256'] !== bytesToHex(sum.clone().digest())) {
           throw invalid(where, 'the file is not what was written: lines are missing or changed')
@@ -201,11 +240,23 @@ async function readFile(lines: Iterable<string> | AsyncIterable<string>): Promis
     sum.update(utf8ToBytes(line))
   }
   if (header === undefined || !hasEnd) throw invalid(`line ${number + 1}`, 'the file is cut: its end is missing')
+  requireConsistent({ header, events, blocks, snapshots }, steps)
   return { header, events, blocks, snapshots }
 }
 
+/** What the lines say of each other must hold, whoever wrote them and their sum. */
+function requireConsistent({ header, events, blocks, snapshots }: SessionFile, steps: readonly JsonObject[]): void {
+  const last = header.firstOrdinal + events.length - 1
+  if (header.ordinal !== last) throw invalid('line 1', `the last event is ${last}, and not ${header.ordinal}`)
+  checkPieces(blocks, snapshots, (_code, message) => {
+    throw invalid('its blocks and snapshots', message)
+  })
+  const journal = journalOf(events).map((step) => withoutSecrets({ kind: 'step', derived: true, ...step }))
+  if (!jsonEqual(journal, steps)) throw invalid('its steps', 'they are not what the events say')
+}
+
 function readHeader(value: JsonObject, where: string): Header {
-  const { session_id: sessionId, created_at: createdAt, first_ordinal: firstOrdinal, state } = value
+  const { session_id: sessionId, created_at: createdAt, first_ordinal: firstOrdinal, ordinal, state } = value
   if (value['format'] !== format) throw invalid(where, 'it is no session file')
   if (value['version'] !== version) {
     throw invalid(
@@ -213,11 +264,16 @@ function readHeader(value: JsonObject, where: string): Header {
       `it is of version ${JSON.stringify(value['version'] ?? null)}, and this Geppetto reads ${version}: use a newer one`,
     )
   }
-  if (typeof sessionId !== 'string' || typeof createdAt !== 'string' || typeof firstOrdinal !== 'number') {
-    throw invalid(where, 'session_id, created_at or first_ordinal is missing')
+  if (
+    typeof sessionId !== 'string' ||
+    typeof createdAt !== 'string' ||
+    typeof firstOrdinal !== 'number' ||
+    typeof ordinal !== 'number'
+  ) {
+    throw invalid(where, 'session_id, created_at, first_ordinal or ordinal is missing')
   }
   const kept = isJsonObject(state) ? { ...emptyState, ...(state as unknown as SessionState) } : emptyState // headerOf wrote it
-  return { sessionId, createdAt, firstOrdinal, state: kept }
+  return { sessionId, createdAt, firstOrdinal, ordinal, state: kept }
 }
 
 function readEvent(value: JsonObject, where: string, ordinal: number): InferenceEvent | UnknownEvent {
