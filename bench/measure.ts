@@ -28,7 +28,7 @@ export async function measure(contenders: readonly Contender[], rounds: number):
   return contenders.map(({ name }, index) => ({ name, ...spread(samples[index] ?? []) }))
 }
 
-function spread(values: readonly number[]) {
+export function spread(values: readonly number[]) {
   const sorted = values.toSorted((left, right) => left - right)
   return { median: sorted[sorted.length >> 1] ?? 0, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 }
 }

@@ -1,5 +1,6 @@
 // What it costs to keep a conversation, as it grows, beside what others keep it in; and how many events a second can be
 // kept. `npm run bench:store`. The others are measured when they are there: see docs/performance.md.
+import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -11,11 +12,13 @@ import type { EngineEvent, InferenceEvent } from '../src/events/event.ts'
 import { isTerminal } from '../src/events/event.ts'
 import type { Engine } from '../src/inference/engine.ts'
 import { run } from '../src/inference/run.ts'
+import { openai } from '../src/providers/openai/protocol.ts'
 import { StoredSession } from '../src/session/stored-session.ts'
 import { SqliteStore } from '../src/store/sqlite-store.ts'
 import type { NewEntry, Store } from '../src/store/store.ts'
 import { assistantText, toolCall, toolResult, userText } from '../src/turns/block.ts'
 import { createTurn } from '../src/turns/turn.ts'
+import { measure, spread } from './measure.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'geppetto-bench-'))
 const points = [10, 100, 1_000, 5_000]
@@ -166,10 +169,6 @@ function databaseSize(file: string): number {
   return statSync(file).size
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[values.length >> 1] ?? 0
-}
-
 interface Cost {
   readonly ms: number
   readonly cpuMs: number
@@ -194,7 +193,11 @@ async function growth(keeper: Keeper): Promise<readonly Cost[]> {
       const { user, system } = process.cpuUsage(cpu)
       cpus.push((user + system) / 1_000)
     }
-    costs.push({ ms: median(times), cpuMs: median(cpus), bytes: (keeper.bytes() - bytes) / (turn - first) })
+    costs.push({
+      ms: spread(times).median,
+      cpuMs: spread(cpus).median,
+      bytes: (keeper.bytes() - bytes) / (turn - first),
+    })
   }
   return costs
 }
@@ -227,22 +230,6 @@ async function throughput(store: Store, sessions: number, commits: number): Prom
   return (sessions * commits * entries.length) / ((performance.now() - start) / 1_000)
 }
 
-/** An engine of `count` deltas that cost nothing themselves. */
-function talker(count: number): Engine {
-  return async function* () {
-    yield { type: 'provider-call-started', provider: 'bench', model: 'bench' }
-    for (let at = 0; at < count; at += 1) yield { type: 'text-delta', segmentId: '0', offset: at * 5, delta: 'word ' }
-    yield { type: 'provider-call-finished', finishClass: 'completed', result: { finish_class: 'completed' }, blocks: 0 }
-  }
-}
-
-async function cpuOf(work: () => Promise<void>, units: number): Promise<number> {
-  const before = process.cpuUsage()
-  await work()
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / units
-}
-
 console.log(`\nKeeping turn 10, 100, 1,000 and 5,000 of one conversation: median of ${window} turns around each`)
 row('', [...points.map((point) => `turn ${point}`), '5000 : 10'])
 for (const open of [geppetto, openAiAgents, langGraph, async () => aiSdkRecipe()]) {
@@ -267,31 +254,43 @@ console.log('\nEvents committed a second, 20 at a time')
 row('  one session', [(await throughput(store, 1, 1_000)).toFixed(0)])
 row('  50 sessions', [(await throughput(store, 50, 100)).toFixed(0)])
 
-const count = 10_000
+const count = 20_000
 const ids = { sessionId: 'bench', inferenceId: 'bench', turnId: 'bench' }
-const inMemory: number[] = []
-const durable: number[] = []
-for (let round = 0; round < 7; round += 1) {
-  inMemory.push(
-    await cpuOf(async () => void (await run(talker(count), createTurn([userText('Hi')]), { ids }).result), count),
-  )
+const server = fork(new URL('./delta-server.ts', import.meta.url))
+const port = await new Promise<number>((resolve) => server.once('message', (message) => resolve(Number(message))))
+const baseUrl = `http://127.0.0.1:${port}/${count}`
+const engine = openai({ model: 'bench-1', baseUrl, network: { allowHttp: true, allowPrivate: true } })
+let streams = 0
+const inMemory = async (): Promise<number> => {
+  await run(engine, createTurn([userText('Hi')]), { ids, sinks: [() => {}] }).result
+  return count
+}
+const recorded = async (): Promise<number> => {
   const { promise: ended, resolve } = Promise.withResolvers<void>()
   const sinks = [(event: InferenceEvent) => (isTerminal(event) ? resolve() : undefined)]
-  const session = await StoredSession.open(store, `stream-${round}`, { engine: talker(count), sinks })
-  durable.push(
-    await cpuOf(async () => {
-      await session.submit('Hi')
-      await ended
-    }, count),
-  )
+  const session = await StoredSession.open(store, `stream-${(streams += 1)}`, { engine, sinks })
+  await session.submit('Hi')
+  await ended
   await session.close()
+  return count
 }
-console.log('\nMicroseconds of CPU for a delta, on an engine that costs nothing: median (least–most)')
-for (const [name, values] of [
-  ['in memory', inMemory],
-  ['recorded', durable],
-] as const) {
-  row(`  ${name}`, [median(values).toFixed(2), `${Math.min(...values).toFixed(2)}–${Math.max(...values).toFixed(2)}`])
+const measured = await measure(
+  [
+    { name: 'in memory', work: inMemory },
+    { name: 'recorded', work: recorded },
+  ],
+  15,
+)
+server.kill()
+console.log(
+  '\nMicroseconds of CPU for a delta, from the bytes of a provider to one sink: median (least–most) of 15 rounds',
+)
+for (const { name, median, least, most } of measured) {
+  row(`  ${name}`, [
+    median.toFixed(2),
+    `${least.toFixed(2)}–${most.toFixed(2)}`,
+    `× ${(median / (measured[0]?.median ?? median)).toFixed(2)}`,
+  ])
 }
 await store.close()
 rmSync(folder, { recursive: true })

@@ -9,5 +9,6 @@ export { exportSession, importSession, type ImportOptions } from './session-file
 export { type PendingApproval, type SessionState } from './state.ts'
 export { StoredInference } from './stored-inference.ts'
 export { StoredSession, type ApprovalAnswer, type StoredSessionOptions, type SubmitOptions } from './stored-session.ts'
+export { trimSession } from './trim.ts'
 export { printTrace, trace, type Trace } from './trace.ts'
 export { SessionFencedError } from './writer.ts'

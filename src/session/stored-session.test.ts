@@ -15,6 +15,7 @@ import { inferenceResultKey, partialKey } from '../turns/keys.ts'
 import { cursorOf, readCursor } from './cursor.ts'
 import { forkSession } from './fork.ts'
 import { Session } from './session.ts'
+import { trimSession } from './trim.ts'
 import type { StoredSession, StoredSessionOptions } from './stored-session.ts'
 
 const clock = () => new FakeClock()
@@ -443,6 +444,35 @@ describe('following', () => {
     expect(() => readCursor(head, cursorOf(head, 500))).toThrow(/none 500/)
     for (const damaged of ['', 'x', '%%%', btoa('[]'), btoa('["s"]')])
       expect(() => readCursor(head, damaged)).toThrow(/damaged/)
+  })
+})
+
+describe('trimming', () => {
+  test('forgets what is over, and neither what runs, nor what waits, nor a turn', async () => {
+    const engine = eventEngine(textReply('one'), [...textReply('two').slice(0, 3), forEver])
+    const { session, store, clock: time } = await stored(engine)
+    await (
+      await session.submit('a')
+    ).result
+    const over = (await store.head('s'))?.ordinal ?? 0
+    await session.submit('b')
+    const waiting = await session.submit('c')
+    await until(time, async () => (await typesOf(store)).filter((type) => type === 'text-delta').length === 2)
+    expect(await trimSession(store, 's', 5)).toBe(5)
+    expect(await trimSession(store, 's', 10_000)).toBe(over + 1)
+    expect((await store.head('s'))?.firstOrdinal).toBe(over + 1)
+    expect(await session.cancel()).toBe(true)
+    expect(await session.cancel(waiting.id)).toBe(true)
+    await until(time, async () => (await session.turns()).length === 2)
+    expect((await session.latest())?.blocks.map(({ payload }) => payload)).toEqual([
+      { text: 'a' },
+      { text: 'one' },
+      { text: 'b' },
+      { text: 'two' },
+    ])
+    expect(await trimSession(store, 's', 3)).toBe(over + 1)
+    await expect(trimSession(store, 'nobody', 3)).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
+    await store.delete('s')
   })
 })
 

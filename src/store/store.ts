@@ -165,7 +165,10 @@ export interface Store {
   renew(sessionId: string, epoch: number, ttlMs: number): Promise<Head | undefined>
   /** Gives the claim up, if it is still the last one. */
   release(sessionId: string, epoch: number): Promise<void>
-  /** Forgets the events before `before`; what they said is lost, their ordinals are not given again. */
+  /**
+   * Forgets the events before `before`; what they said is lost, their ordinals are not given again. The store does not
+   * know which of them are still needed: `trimSession` does.
+   */
   trim(sessionId: string, before: number): Promise<void>
   /** Removes all of a session; whether there was one. */
   delete(sessionId: string): Promise<boolean>
