@@ -1,5 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { sha256Hex } from '../sha256.ts'
 import { canonicalJson, tryParseJson, type Json } from '../json.ts'
 import type { FetchInit } from '../providers/transport.ts'
 import type { LineOf } from './format.ts'
@@ -43,5 +42,5 @@ function keptUrl(text: string): string {
 }
 
 function hash(text: string): string {
-  return bytesToHex(sha256(utf8ToBytes(text)))
+  return sha256Hex(text)
 }

@@ -8,7 +8,7 @@ import { checkStore, repairSession } from '../session/doctor.ts'
 import { forkSession } from '../session/fork.ts'
 import { latestTurn, readEvents } from '../session/past.ts'
 import { exportSession, importSession } from '../session/session-file.ts'
-import { printTrace, trace } from '../session/trace.ts'
+import { oneLine, printTrace, trace } from '../session/trace.ts'
 import { stateOf, unknownSession } from '../session/writer.ts'
 import type { Head, Store } from '../store/store.ts'
 import { applyTimeline, emptyTimeline, entitiesOf } from '../timeline/timeline.ts'
@@ -217,6 +217,5 @@ function print(io: Io, value: unknown): void {
 }
 
 function short(text: string): string {
-  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
-  return line.length > 100 ? `${line.slice(0, 100)}…` : line
+  return oneLine(text, 100)
 }

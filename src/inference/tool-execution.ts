@@ -1,5 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { sha256Hex } from '../sha256.ts'
 import { sleep } from '../clock.ts'
 import { GeppettoError, messageOf } from '../errors.ts'
 import type { EngineEvent } from '../events/event.ts'
@@ -173,12 +172,12 @@ function approvalHash(bound: {
   readonly toolName: string
   readonly arguments: JsonObject
 }): string {
-  return bytesToHex(sha256(utf8ToBytes(canonicalJson(bound))))
+  return sha256Hex(canonicalJson(bound))
 }
 
 /** The key under which an effect of this call happens once, in this process and in one that goes on from it. */
 function idempotencyKey(inferenceId: string, toolCallId: string): string {
-  return bytesToHex(sha256(utf8ToBytes(canonicalJson([inferenceId, toolCallId]))))
+  return sha256Hex(canonicalJson([inferenceId, toolCallId]))
 }
 
 async function attempt(tool: Tool, input: unknown, toolCallId: string, execution: ToolExecution): Promise<unknown> {

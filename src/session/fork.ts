@@ -5,8 +5,9 @@ import { BlockLog, readTurn } from '../store/block-log.ts'
 import { toEntry } from '../store/entry.ts'
 import type { Store } from '../store/store.ts'
 import { turnDelta } from '../turns/delta.ts'
-import { inferenceIdKey, inferenceResultKey, sessionIdKey } from '../turns/keys.ts'
+import { sessionIdKey } from '../turns/keys.ts'
 import { createTurn, type Turn } from '../turns/turn.ts'
+import { contextOf } from './context.ts'
 import { latestTurn } from './past.ts'
 import { applyToState, emptyState } from './state.ts'
 import { unknownSession } from './writer.ts'
@@ -30,8 +31,7 @@ export async function beginSession(
 ): Promise<string> {
   const sessionId = id ?? newId()
   const at = new Date(clock.now()).toISOString()
-  const plain = inferenceResultKey.delete(inferenceIdKey.delete(turn))
-  const first = sessionIdKey.set({ ...plain, id: newId() }, sessionId)
+  const first = sessionIdKey.set({ ...contextOf(turn), id: newId() }, sessionId)
   const opened: EventOf<'turn-opened'> = {
     type: 'turn-opened',
     ordinal: 1,

@@ -1,5 +1,5 @@
 import { applyEvent } from '../events/apply.ts'
-import { isTerminal, type InferenceEvent } from '../events/event.ts'
+import { isTerminal, type InferenceEvent, type UnknownEvent } from '../events/event.ts'
 import { readTurn } from '../store/block-log.ts'
 import { fromEntry } from '../store/entry.ts'
 import type { Head, Store } from '../store/store.ts'
@@ -52,22 +52,30 @@ export function applyToTurn(turn: Turn, event: InferenceEvent): Turn {
   return event.type === 'turn-opened' || event.turnId === turn.id ? applyEvent(turn, event) : turn
 }
 
-/** The known events after `after`, in order, up to `upTo`. */
+/** The events after `after`, in order, up to `upTo`; those that this version does not know are left out. */
 export async function* readEvents(
   store: Store,
   sessionId: string,
   after: number,
-  upTo = Number.POSITIVE_INFINITY,
+  upTo?: number,
 ): AsyncIterable<InferenceEvent> {
+  for await (const event of readLog(store, sessionId, after, upTo)) if (event.type !== 'unknown') yield event
+}
+
+/** Every event after `after`, in order, up to `upTo`. */
+export async function* readLog(
+  store: Store,
+  sessionId: string,
+  after: number,
+  upTo = Number.POSITIVE_INFINITY,
+): AsyncIterable<InferenceEvent | UnknownEvent> {
   let cursor = after
   while (cursor < upTo) {
-    const entries = await store.read(sessionId, { after: cursor })
+    const entries = await store.read(sessionId, { after: cursor, limit: Math.min(256, upTo - cursor) })
     if (entries.length === 0) return
     for (const entry of entries) {
       cursor = entry.ordinal
-      if (cursor > upTo) return
-      const event = fromEntry(sessionId, entry)
-      if (event.type !== 'unknown') yield event
+      yield fromEntry(sessionId, entry)
     }
   }
 }

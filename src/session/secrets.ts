@@ -9,7 +9,7 @@ const shapes =
 
 const removed = '[secret removed]'
 
-export function hasSecret(text: string): boolean {
+function hasSecret(text: string): boolean {
   return text.search(shapes) >= 0
 }
 

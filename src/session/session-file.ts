@@ -6,10 +6,11 @@ import { decodeEvent, encodeEvent } from '../events/codec.ts'
 import type { InferenceEvent, UnknownEvent } from '../events/event.ts'
 import { isJsonObject, jsonEqual, tryParseJson, type Json, type JsonObject } from '../json.ts'
 import { chainHash, snapshotHash } from '../store/block-log.ts'
-import { fromEntry, toEntry } from '../store/entry.ts'
+import { toEntry } from '../store/entry.ts'
 import type { Commit, Head, NewEntry, NewSnapshot, Snapshot, Store, StoredBlock } from '../store/store.ts'
 import { checkPieces } from './doctor.ts'
 import { journalOf } from './journal.ts'
+import { readLog } from './past.ts'
 import { SpelledSecrets, withoutSecrets } from './secrets.ts'
 import { applyToState, emptyState, hasWork, type SessionState } from './state.ts'
 import { unknownSession } from './writer.ts'
@@ -47,12 +48,13 @@ export async function* exportSession(store: Store, sessionId: string): AsyncGene
     return plain
   }
   const spelled = new SpelledSecrets()
-  for await (const event of eventsOf(store, head)) spelled.add(event)
+  const events = () => readLog(store, sessionId, head.firstOrdinal - 1, head.ordinal)
+  for await (const event of events()) spelled.add(event)
 
   yield line(headerOf(head))
   const steps: (InferenceEvent | UnknownEvent)[] = []
   let ordinal = head.firstOrdinal - 1
-  for await (const event of eventsOf(store, head)) {
+  for await (const event of events()) {
     ordinal = event.ordinal
     const stored = encodeEvent(event)
     yield line({ kind: 'event', event: clean(spelled.spells(event) ? { ...stored, delta: '' } : stored) })
@@ -152,17 +154,6 @@ function headerOf({ sessionId, createdAt, firstOrdinal, ordinal, state }: Head):
     first_ordinal: firstOrdinal,
     ordinal,
     state: tryParseJson(state) ?? {},
-  }
-}
-
-async function* eventsOf(store: Store, { sessionId, firstOrdinal, ordinal }: Head) {
-  for (let after = firstOrdinal - 1; after < ordinal;) {
-    const entries = await store.read(sessionId, { after, limit: Math.min(pageSize, ordinal - after) })
-    if (entries.length === 0) return
-    for (const entry of entries) {
-      after = entry.ordinal
-      yield fromEntry(sessionId, entry)
-    }
   }
 }
 

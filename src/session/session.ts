@@ -6,8 +6,9 @@ import type { RunOptions } from '../inference/run-options.ts'
 import { run, type Inference } from '../inference/run.ts'
 import type { Store } from '../store/store.ts'
 import { userText, type ImagePart } from '../turns/block.ts'
-import { inferenceIdKey, inferenceResultKey, sessionIdKey } from '../turns/keys.ts'
+import { sessionIdKey } from '../turns/keys.ts'
 import { append, createTurn, type Turn } from '../turns/turn.ts'
+import { contextOf } from './context.ts'
 import { StoredSession, type StoredSessionOptions } from './stored-session.ts'
 
 export interface SessionOptions {
@@ -106,7 +107,7 @@ export class Session {
   prompt(text: string, images: readonly ImagePart[] = []): Turn {
     this.#requireIdle()
     const previous = this.latest ?? createTurn()
-    const context = inferenceResultKey.delete(inferenceIdKey.delete(previous))
+    const context = contextOf(previous)
     const blocks = text === '' && images.length === 0 ? [] : [{ ...userText(text, images), id: this.#newId() }]
     return this.append({ ...append(context, ...blocks), id: this.#newId() })
   }

@@ -1,5 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { sha256Hex } from '../sha256.ts'
 import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
 import type { InferenceEvent, InferenceScope, UnknownEvent } from '../events/event.ts'
@@ -13,7 +12,7 @@ import type { Commit, Committed, Head, Store, Submission } from '../store/store.
 import { userText, type ImagePart } from '../turns/block.ts'
 import type { Turn } from '../turns/turn.ts'
 import { follow, type FollowOptions } from './follow.ts'
-import { latestTurn } from './past.ts'
+import { latestTurn, readEvents } from './past.ts'
 import { applyToState, hasWork, type SessionState } from './state.ts'
 import { StoredInference } from './stored-inference.ts'
 import { SessionWorker } from './worker.ts'
@@ -141,14 +140,10 @@ export class StoredSession {
 
   /** The handle of an inference of this session. Throws INFERENCE_UNKNOWN. */
   async inference(inferenceId: string): Promise<StoredInference> {
-    const places = (await this.#store.find(inferenceId)).filter(({ sessionId }) => sessionId === this.id)
-    const [place] = places
-    for await (const event of place === undefined ? [] : this.events({ after: place.ordinal - 1 })) {
-      const { turnId } = event
-      if (event.inferenceId === inferenceId && turnId !== undefined) {
-        return this.#inference({ sessionId: this.id, inferenceId, turnId }, event.ordinal)
-      }
-      break
+    const [place] = (await this.#store.find(inferenceId)).filter(({ sessionId }) => sessionId === this.id)
+    const at = place?.ordinal ?? 0
+    for await (const { inferenceId: named, turnId } of readEvents(this.#store, this.id, Math.max(at - 1, 0), at)) {
+      if (named === inferenceId) return this.#inference({ sessionId: this.id, inferenceId, turnId }, at)
     }
     throw unknownInference(this.id, inferenceId)
   }
@@ -187,15 +182,6 @@ export class StoredSession {
    * (any more), and APPROVAL_MISMATCH when `hash` is not that of the request.
    */
   async decide(approvalId: string, { hash, ...answer }: ApprovalAnswer): Promise<void> {
-    await this.#decide(approvalId, answer, hash)
-  }
-
-  /** Lets the inference that runs come to its end, and begins no other; what waits is answered when it is opened again. */
-  async close(): Promise<void> {
-    await this.#worker.close()
-  }
-
-  async #decide(approvalId: string, decision: ApprovalDecision, hash: string | undefined): Promise<void> {
     await this.#change((state) => {
       const approval = state.approvals.find((pending) => pending.approvalId === approvalId)
       const turnId = state.active?.turnId
@@ -203,11 +189,16 @@ export class StoredSession {
       if (hash !== undefined && hash !== approval.hash) return { refused: otherApproval(this.id, approvalId) }
       const isLate = approval.expiresAt !== undefined && Date.parse(approval.expiresAt) <= this.#clock.now()
       const { inferenceId, toolCallId } = approval
-      const decided = isLate ? { decision: 'expired' as const } : decision
+      const decided = isLate ? { decision: 'expired' as const } : answer
       const stamp = this.#stamp({ sessionId: this.id, inferenceId, turnId })
       return { events: [{ ...stamp, type: 'approval-decided', toolCallId, approvalId, ...decided }] }
     })
     this.#worker.wake()
+  }
+
+  /** Lets the inference that runs come to its end, and begins no other; what waits is answered when it is opened again. */
+  async close(): Promise<void> {
+    await this.#worker.close()
   }
 
   /** Commits what `decide` makes of the state; when somebody else changes it in the meantime, it is asked again. */
@@ -278,7 +269,7 @@ function stateChange(head: Head | undefined, state: SessionState): NonNullable<C
 }
 
 function submissionOf(key: string, text: string, images: readonly ImagePart[], ids: InferenceScope): Submission {
-  const hash = bytesToHex(sha256(utf8ToBytes(canonicalJson({ text, images }))))
+  const hash = sha256Hex(canonicalJson({ text, images }))
   return { key, hash, answer: JSON.stringify({ inference_id: ids.inferenceId, turn_id: ids.turnId }) }
 }
 

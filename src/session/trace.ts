@@ -76,20 +76,17 @@ export function printTrace({ id, sessionId, of, events }: Trace): string {
   return `${[`${of} ${id} in session ${sessionId}`, ...lines].join('\n')}\n`
 }
 
-const longest = 160
-
 function told({ inference_id: inferenceId, turn_id: turnId, ...fields }: JsonObject): string {
   const isFirst = fields['block'] !== undefined || Object.keys(fields).length === 0
   const ids = isFirst ? { inference_id: inferenceId, turn_id: turnId } : {}
   const words = Object.entries({ ...ids, ...fields }).flatMap(([name, value]) =>
-    value === undefined
-      ? []
-      : [`${name}=${typeof value === 'string' ? oneLine(value) : oneLine(JSON.stringify(value))}`],
+    value === undefined ? [] : [`${name}=${oneLine(typeof value === 'string' ? value : JSON.stringify(value), 160)}`],
   )
   return words.length === 0 ? '' : `  ${words.join(' ')}`
 }
 
-function oneLine(text: string): string {
-  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ')
+/** A text in one line of at most `longest` characters. */
+export function oneLine(text: string, longest: number): string {
+  const line = text.replaceAll(/[\s\p{Cc}]+/gu, ' ').trim()
   return line.length > longest ? `${line.slice(0, longest)}…` : line
 }

@@ -8,8 +8,8 @@ import type { Store } from '../store/store.ts'
 import { newOwner } from '../store/owner.ts'
 import type { UserBlock } from '../turns/block.ts'
 import { turnDelta } from '../turns/delta.ts'
-import { inferenceIdKey, inferenceResultKey } from '../turns/keys.ts'
 import { append, type Turn } from '../turns/turn.ts'
+import { contextOf } from './context.ts'
 import { readEvents, readInference } from './past.ts'
 import type { SessionState } from './state.ts'
 import type { StoredSessionOptions } from './stored-session.ts'
@@ -132,8 +132,7 @@ export class SessionWorker {
     const base = writer.turn
     const ids = { sessionId: this.#sessionId, inferenceId: queued.inferenceId, turnId: queued.turnId }
     const prompt = await this.#promptOf(queued.inferenceId)
-    const context = inferenceResultKey.delete(inferenceIdKey.delete(base))
-    const inference = this.#run(append(context, prompt), ids, writer, (input, at) => ({
+    const inference = this.#run(append(contextOf(base), prompt), ids, writer, (input, at) => ({
       type: 'turn-opened',
       ordinal: 0,
       at,

@@ -1,5 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { sha256Hex } from '../sha256.ts'
 import { GeppettoError } from '../errors.ts'
 import { canonicalJson, isJsonObject, tryParseJson } from '../json.ts'
 import type { Block } from '../turns/block.ts'
@@ -160,7 +159,7 @@ export async function readTurn(store: Store, sessionId: string, snapshot: Snapsh
 
 /** The hash of the piece `body` behind a piece that has the hash `before`; the first has '' before it. */
 export function chainHash(before: string, body: string): string {
-  return bytesToHex(sha256(utf8ToBytes(`${before}\n${body}`)))
+  return sha256Hex(`${before}\n${body}`)
 }
 
 /** The hash of a snapshot; the others are those of its last block ('' when it has none) and of its data. */
@@ -172,7 +171,7 @@ export function snapshotHash(
   const { turnId, inferenceId, phase, ranges, metadata, data } = snapshot
   const places = ranges.map((range) => [...range])
   const said = [turnId, inferenceId ?? null, phase, places, metadata, data, lastHash, dataHash]
-  return bytesToHex(sha256(utf8ToBytes(canonicalJson(said))))
+  return sha256Hex(canonicalJson(said))
 }
 
 function turnOf(sessionId: string, { turnId, ranges, metadata: bag }: Snapshot, pieces: readonly StoredBlock[]): Turn {

@@ -1,5 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { sha256Hex } from '../sha256.ts'
 import { canonicalJson } from '../json.ts'
 import type { Block } from './block.ts'
 import { encodeBlock } from './encode.ts'
@@ -10,5 +9,5 @@ import { encodeBlock } from './encode.ts'
  */
 export function blockHash(block: Block): string {
   const { id: _id, ...content } = encodeBlock(block)
-  return bytesToHex(sha256(utf8ToBytes(canonicalJson(content))))
+  return sha256Hex(canonicalJson(content))
 }

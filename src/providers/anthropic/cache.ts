@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../json.ts'
-import type { Message, Part } from './message.ts'
+import type { Part } from '../part.ts'
+import type { Message } from './message.ts'
 
 // Where the API is told to keep what it has read. A mark is no part of what is kept: moving it on with the conversation
 // changes nothing before it. platform.claude.com/docs/en/build-with-claude/prompt-caching

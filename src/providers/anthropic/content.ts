@@ -22,7 +22,7 @@ import {
 import { resultText } from '../tool-answers.ts'
 import { object, text } from '../wire.ts'
 import { imageContent } from './images.ts'
-import type { Note } from './message.ts'
+import type { Note } from '../part.ts'
 
 // One block of a turn as the content blocks of a message. What cannot be sent is left out, and `note` hears why.
 

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../json.ts'
 import type { ImagePart } from '../../turns/block.ts'
 import { imageSource, type ImageSource } from '../../turns/image.ts'
-import type { Note } from './message.ts'
+import type { Note } from '../part.ts'
 
 const imageTypes: ReadonlySet<string> = new Set(['image/jpeg', 'image/png', 'image/gif', 'image/webp'])
 

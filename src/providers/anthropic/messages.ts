@@ -15,7 +15,8 @@ import {
   thinkingContent,
   userContent,
 } from './content.ts'
-import type { Message, Note, NoteAt, Part } from './message.ts'
+import type { Note, NoteAt, Part } from '../part.ts'
+import type { Message } from './message.ts'
 import { settle } from './settle.ts'
 
 // The blocks of a turn as messages that the API accepts: user first and in turns with the assistant, every call answered

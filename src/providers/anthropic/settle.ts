@@ -1,6 +1,7 @@
 import { isJsonObject, type Json, type JsonObject } from '../../json.ts'
 import { object, text } from '../wire.ts'
-import type { Message, NoteAt, Part } from './message.ts'
+import type { NoteAt, Part } from '../part.ts'
+import type { Message } from './message.ts'
 import { isServerCall, isServerResult } from './server-tools.ts'
 
 // What only the whole conversation shows: which server tools were answered, where it begins and how it ends.

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../json.ts'
 import type { ImagePart } from '../../turns/block.ts'
 import { imageSource, type ImageSource } from '../../turns/image.ts'
-import type { Note } from './content.ts'
+import type { Note } from '../part.ts'
 
 // Links are fetched by the API itself, so that they must be public or signed, and https.
 // ai.google.dev/gemini-api/docs/file-input-methods

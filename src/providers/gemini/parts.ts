@@ -12,7 +12,7 @@ import {
 import { partialKey, sidecarKey, thoughtKey, thoughtSignatureKey } from '../../turns/keys.ts'
 import { missingResult } from '../tool-answers.ts'
 import { object, objects, text } from '../wire.ts'
-import type { Note } from './content.ts'
+import type { Note } from '../part.ts'
 import { imageParts } from './images.ts'
 
 // One block as the parts that say it. What Gemini gave goes back part by part as it came: a signature counts for its own

@@ -1,4 +1,5 @@
-import type { Content, NoteAt, Part } from './content.ts'
+import type { NoteAt, Part } from '../part.ts'
+import type { Content } from './content.ts'
 import { generationOf } from './model.ts'
 
 // What only the whole conversation shows: how it begins and ends, and which calls lack a signature.

@@ -1,5 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { sha256Hex } from '../../sha256.ts'
 import type { ProjectionRepair } from '../../events/event.ts'
 import type { JsonObject } from '../../json.ts'
 import type { Block, ToolCallBlock } from '../../turns/block.ts'
@@ -155,8 +154,7 @@ class Drafts {
 
   // Each id once, so that no result can be taken for another call's, and none too long.
   #callId(id: string, index: number): string {
-    const base =
-      id === '' ? 'call' : id.length > maxCallId ? `call_${bytesToHex(sha256(utf8ToBytes(id))).slice(0, 40)}` : id
+    const base = id === '' ? 'call' : id.length > maxCallId ? `call_${sha256Hex(id).slice(0, 40)}` : id
     let sent = base
     for (let count = 2; this.#callIds.has(sent); count += 1) sent = `${base.slice(0, maxCallId - 8)}-${count}`
     this.#callIds.add(sent)

@@ -1,5 +1,4 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { sha256Hex } from '../../sha256.ts'
 import type { Vendor } from './vendors.ts'
 
 const longestShortId = 40
@@ -34,5 +33,5 @@ export class CallIds {
 }
 
 function digest(id: string): string {
-  return bytesToHex(sha256(utf8ToBytes(id)))
+  return sha256Hex(id)
 }
