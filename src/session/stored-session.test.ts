@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { FakeClock, settle } from '../../test/support/fake-clock.ts'
 import { eventEngine, forEver, textReply, toolReply, type EngineStep } from '../../test/support/event-engine.ts'
 import { violations } from '../../test/support/history.ts'
+import { mortalStore } from '../../test/support/mortal-store.ts'
 import { historyOf } from '../../test/support/session-work.ts'
 import { countingIds } from '../../test/support/values.ts'
 import { GeppettoError } from '../errors.ts'
@@ -221,24 +222,14 @@ describe('a process that died', () => {
   async function left(engine: Engine, when: string) {
     const time = clock()
     const store = new MemoryStore({ clock: time })
-    const session = await Session.open(mortal(store), 's', { engine, clock: time, newId: countingIds() })
+    const life = { isDead: false }
+    const session = await Session.open(mortalStore(store, life), 's', { engine, clock: time, newId: countingIds() })
     const inference = await session.submit('a')
     await until(time, async () => (await typesOf(store)).includes(when))
-    dead.add(store)
+    life.isDead = true
     await time.advance(20_000)
     return { store, clock: time, inference }
   }
-  const dead = new Set<Store>()
-  const mortal = (store: Store): Store =>
-    new Proxy(store, {
-      get(target, name) {
-        const member: unknown = Reflect.get(target, name)
-        if (typeof member !== 'function') return member
-        // Whoever is dead hears nothing any more.
-        return (...given: unknown[]) =>
-          dead.has(store) ? new Promise(() => {}) : (Reflect.apply(member, target, given) as unknown)
-      },
-    })
   const begun: readonly EngineStep[] = [...textReply('Hello').slice(0, 3), forEver]
 
   test('has its reply asked for again, and what it had shown is void', async () => {
@@ -329,15 +320,15 @@ describe('a process that died', () => {
   test('too often in the same inference is not followed any more, and what waits is answered', async () => {
     const { store, clock: time } = await left(eventEngine(begun), 'text-delta')
     for (let life = 0; life < 3; life += 1) {
-      dead.delete(store)
-      const session = await Session.open(mortal(store), 's', {
+      const another = { isDead: false }
+      const session = await Session.open(mortalStore(store, another), 's', {
         engine: eventEngine(begun),
         clock: time,
         newId: countingIds(`life${life}`),
       })
       await until(time, async () => (await session.state()).active?.restarts === life + 1)
       if (life === 0) await session.submit('next')
-      dead.add(store)
+      another.isDead = true
       await time.advance(20_000)
     }
     const { session } = await stored(answers('fine'), { store, clock: time, newId: countingIds('last') })

@@ -12,6 +12,7 @@ import { assistantText } from '../../src/turns/block.ts'
 import { forEver } from '../support/event-engine.ts'
 import { FakeClock, settle } from '../support/fake-clock.ts'
 import { violations } from '../support/history.ts'
+import { mortalStore } from '../support/mortal-store.ts'
 import { historyOf } from '../support/session-work.ts'
 import { countingIds } from '../support/values.ts'
 
@@ -67,7 +68,7 @@ class Real {
   async start(): Promise<void> {
     const options = { clock: this.clock, newId: this.#newId, recovery: this.#recovery, maxQueued, maxRestarts }
     const engine: Engine = () => this.#speak(this.#life)
-    this.session = await StoredSession.open(mortal(this.store, this.#life), sessionId, { ...options, engine })
+    this.session = await StoredSession.open(mortalStore(this.store, this.#life), sessionId, { ...options, engine })
     await this.rest()
   }
 
@@ -122,20 +123,6 @@ async function agree(model: Model, real: Real): Promise<void> {
   }
   expect(ends).toEqual(model.ends)
   expect(violations(history)).toEqual([])
-}
-
-/** A store whose user hears nothing any more once it is dead. */
-function mortal(store: Store, life: { readonly isDead: boolean }): Store {
-  return new Proxy(store, {
-    get(target, name) {
-      const member: unknown = Reflect.get(target, name)
-      if (typeof member !== 'function') return member
-      return (...given: unknown[]) => {
-        if (life.isDead) return name === 'watch' ? () => {} : forEver()
-        return Reflect.apply(member, target, given) as unknown
-      }
-    },
-  })
 }
 
 type Command = fc.AsyncCommand<Model, Real>
