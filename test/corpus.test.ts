@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { checkSession } from '../src/session/doctor.ts'
+import { checkSession, checkStore } from '../src/session/doctor.ts'
 import { latestTurn } from '../src/session/past.ts'
 import { exportSession, importSession } from '../src/session/session-file.ts'
 import { Session } from '../src/session/session.ts'
@@ -53,5 +54,24 @@ describe.each(files)('%s', (name) => {
     const turn = await (await session.submit('Say on')).result
     expect(turn.blocks.at(-1)?.payload).toMatchObject({ text: 'on' })
     await session.close()
+  })
+})
+
+describe('a store that an earlier version wrote', () => {
+  test('is taken over with all that is in it', async () => {
+    const folderOfCopy = mkdtempSync(join(tmpdir(), 'geppetto-corpus-'))
+    const file = join(folderOfCopy, 'v1.db')
+    copyFileSync(join(import.meta.dirname, 'corpus/stores/v1.db'), file)
+    const store = await SqliteStore.open(file)
+    const heads = await store.list()
+    expect(heads.map(({ sessionId, tenant }) => [sessionId, tenant]).toSorted()).toEqual([
+      ['v1-fork', ''],
+      ['v1-tools-and-approval', ''],
+    ])
+    const findings: unknown[] = []
+    for await (const finding of checkStore(store)) if (finding.severity === 'error') findings.push(finding)
+    expect(findings).toEqual([])
+    await store.close()
+    rmSync(folderOfCopy, { recursive: true })
   })
 })

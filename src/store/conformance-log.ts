@@ -40,6 +40,7 @@ export const logCases: ConformanceCases = {
     assert.deepEqual(head, {
       sessionId: 's',
       incarnation: 'first',
+      tenant: '',
       createdAt,
       updatedAt: '2026-01-01T00:00:05.000Z',
       ordinal: 0,

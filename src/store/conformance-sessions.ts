@@ -46,6 +46,28 @@ export const sessionCases: ConformanceCases = {
     assert.deepEqual(await store.list({ hasWork: true }), [])
   },
 
+  async 'sessions are listed by whose they are'(store, clock) {
+    for (const [id, tenant] of [
+      ['a', 'anna'],
+      ['b', 'bert'],
+      ['c', 'anna'],
+      ['d', undefined],
+    ] as const) {
+      clock.advance(1)
+      const create = { incarnation: 'first', createdAt, ...(tenant !== undefined && { tenant }) }
+      committed(await store.commit({ sessionId: id, create, entries: [] }))
+    }
+    committed(await store.commit({ sessionId: 'c', state: { after: 0, value: '1', hasWork: true }, entries: [] }))
+    const listed = async (options: Parameters<Store['list']>[0]) =>
+      (await store.list(options)).map(({ sessionId }) => sessionId)
+    assert.deepEqual(await listed({ tenant: 'anna' }), ['c', 'a'])
+    assert.deepEqual(await listed({ tenant: 'anna', limit: 1, before: await headOf(store, 'c') }), ['a'])
+    assert.deepEqual(await listed({ tenant: 'anna', hasWork: true }), ['c'])
+    assert.deepEqual(await listed({ tenant: 'bert', hasWork: true }), [])
+    assert.deepEqual(await listed({ tenant: '' }), ['d'])
+    assert.equal((await headOf(store, 'b')).tenant, 'bert')
+  },
+
   async 'a name leads to every entry that has it'(store) {
     await make(store, 's', { entries: [event(1, 'x', 'y', 'x'), event(2), event(3, 'x')] })
     await make(store, 'x', { entries: [event(1, 's')] })

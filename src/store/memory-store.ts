@@ -63,9 +63,10 @@ export class MemoryStore implements Store {
     return session && this.#head(sessionId, session)
   }
 
-  async list({ limit, before, hasWork }: Parameters<Store['list']>[0] = {}): Promise<readonly Head[]> {
+  async list({ limit, before, hasWork, tenant }: Parameters<Store['list']>[0] = {}): Promise<readonly Head[]> {
     const heads = [...this.#open()]
       .filter(([, session]) => hasWork === undefined || session.hasWork)
+      .filter(([, session]) => tenant === undefined || session.tenant === tenant)
       .map(([sessionId, session]) => this.#head(sessionId, session))
       .toSorted(byChange)
     return heads.filter((head) => before === undefined || byChange(before, head) < 0).slice(0, limit)
@@ -185,6 +186,7 @@ export class MemoryStore implements Store {
 
 interface Session {
   readonly incarnation: string
+  readonly tenant: string
   readonly createdAt: string
   updatedAt: string
   ordinal: number
@@ -203,12 +205,12 @@ interface Session {
 }
 
 function newSession(
-  { incarnation, createdAt, firstOrdinal = 1 }: NonNullable<Commit['create']>,
+  { incarnation, createdAt, firstOrdinal = 1, tenant = '' }: NonNullable<Commit['create']>,
   epoch: number,
 ): Session {
   const position = { ordinal: firstOrdinal - 1, firstOrdinal, version: 0, state: '{}', hasWork: false, epoch }
   const logs = { log: [], names: new Map(), blocks: [], snapshots: [], submissions: new Map() }
-  return { incarnation, createdAt, updatedAt: createdAt, ...position, ...logs }
+  return { incarnation, tenant, createdAt, updatedAt: createdAt, ...position, ...logs }
 }
 
 /** Whether the session is not where the commit takes it to be. */

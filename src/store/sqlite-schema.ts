@@ -92,6 +92,10 @@ const migrations: readonly string[] = [
   CREATE TRIGGER snapshot_is_never_changed BEFORE UPDATE ON snapshot
     BEGIN SELECT RAISE(ABORT, 'a snapshot is never changed'); END;
   `,
+  `
+  ALTER TABLE session ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
+  CREATE INDEX session_of_tenant ON session (tenant, updated_at, session_id);
+  `,
 ]
 
 /** A connection to the store in `file`, which is made when it is not there. What is not a store is not touched. */

@@ -5,6 +5,7 @@ export interface SessionRow {
   readonly number: number
   readonly session_id: string
   readonly incarnation: string
+  readonly tenant: string
   readonly created_at: string
   readonly updated_at: string
   readonly ordinal: number
@@ -50,11 +51,15 @@ export function prepareAll(database: DatabaseSync) {
   return {
     session: prepare<SessionRow>('SELECT * FROM session WHERE session_id = ?'),
     sessions: prepare<SessionRow>(`SELECT * FROM session WHERE ${page}`),
+    sessionsOfTenant: prepare<SessionRow>(`SELECT * FROM session WHERE tenant = ? AND ${page}`),
     sessionsWithWork: prepare<SessionRow>(`SELECT * FROM session WHERE has_work = 1 AND ${page}`),
+    sessionsWithWorkOfTenant: prepare<SessionRow>(
+      `SELECT * FROM session WHERE has_work = 1 AND tenant = ? AND ${page}`,
+    ),
     firstEpoch: prepare<{ readonly first_epoch: number }>('SELECT first_epoch FROM store'),
     addSession: prepare<{ readonly number: number }>(
-      `INSERT INTO session (session_id, incarnation, created_at, updated_at, ordinal, first_ordinal, state, epoch)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING number`,
+      `INSERT INTO session (session_id, incarnation, tenant, created_at, updated_at, ordinal, first_ordinal, state, epoch)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number`,
     ),
     moveSession: prepare<never>(
       `UPDATE session SET updated_at = ?, ordinal = ?, version = ?, state = ?, has_work = ?, blocks = ?, snapshots = ?

@@ -110,11 +110,17 @@ export class SqliteStore implements Store {
     })
   }
 
-  async list({ limit = -1, before, hasWork }: Parameters<Store['list']>[0] = {}): Promise<readonly Head[]> {
-    const statement = hasWork ? this.#sql.sessionsWithWork : this.#sql.sessions
+  async list({ limit = -1, before, hasWork, tenant }: Parameters<Store['list']>[0] = {}): Promise<readonly Head[]> {
     // '~' sorts after every time.
     const { updatedAt, sessionId } = before ?? { updatedAt: '~', sessionId: '' }
-    return this.#read(() => statement.all(updatedAt, sessionId, limit).map((session) => this.#head(session)))
+    const { sessions, sessionsOfTenant, sessionsWithWork, sessionsWithWorkOfTenant } = this.#sql
+    return this.#read(() => {
+      const rows =
+        tenant === undefined
+          ? (hasWork ? sessionsWithWork : sessions).all(updatedAt, sessionId, limit)
+          : (hasWork ? sessionsWithWorkOfTenant : sessionsOfTenant).all(tenant, updatedAt, sessionId, limit)
+      return rows.map((session) => this.#head(session))
+    })
   }
 
   async read(
@@ -234,16 +240,29 @@ export class SqliteStore implements Store {
     }
   }
 
-  #newSession(sessionId: string, { incarnation, createdAt, firstOrdinal = 1 }: NonNullable<Commit['create']>) {
-    const ids = { number: 0, session_id: sessionId, incarnation, created_at: createdAt, updated_at: createdAt }
+  #newSession(
+    sessionId: string,
+    { incarnation, createdAt, firstOrdinal = 1, tenant = '' }: NonNullable<Commit['create']>,
+  ) {
+    const ids = { number: 0, session_id: sessionId, incarnation, tenant, created_at: createdAt, updated_at: createdAt }
     const position = { ordinal: firstOrdinal - 1, first_ordinal: firstOrdinal, blocks: 0, snapshots: 0 }
     const lease = { epoch: this.#sql.firstEpoch.get()?.first_epoch ?? 0, owner: null, lease_until: 0, lease_ms: 0 }
     return { ...ids, ...position, version: 0, state: '{}', has_work: 0, ...lease }
   }
 
   #add(session: SessionRow): SessionRow {
-    const { session_id, incarnation, created_at, updated_at, ordinal, first_ordinal, state, epoch } = session
-    const values = [session_id, incarnation, created_at, updated_at, ordinal, first_ordinal, state, epoch] as const
+    const { session_id, incarnation, tenant, created_at, updated_at, ordinal, first_ordinal, state, epoch } = session
+    const values = [
+      session_id,
+      incarnation,
+      tenant,
+      created_at,
+      updated_at,
+      ordinal,
+      first_ordinal,
+      state,
+      epoch,
+    ] as const
     return { ...session, number: this.#sql.addSession.get(...values)?.number ?? 0 }
   }
 
@@ -258,11 +277,12 @@ export class SqliteStore implements Store {
   }
 
   #head(row: SessionRow): Head {
-    const { incarnation, ordinal, version, state, blocks, snapshots, epoch } = row
+    const { incarnation, tenant, ordinal, version, state, blocks, snapshots, epoch } = row
     const owner = this.#ownerOf(row)
     return {
       sessionId: row.session_id,
       incarnation,
+      tenant,
       createdAt: row.created_at,
       updatedAt: row.updated_at,
       ordinal,

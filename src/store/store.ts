@@ -55,6 +55,8 @@ export interface Head {
   readonly sessionId: string
   /** Made anew for each creation, so that what belongs to a deleted session of the same id can be told. */
   readonly incarnation: string
+  /** Whose it is, as who made it says; empty when it is nobody's in particular. */
+  readonly tenant: string
   /** ISO 8601 in UTC. */
   readonly createdAt: string
   readonly updatedAt: string
@@ -86,6 +88,8 @@ export interface Commit {
     readonly incarnation: string
     readonly createdAt: string
     readonly firstOrdinal?: number
+    /** Default: empty. It never changes. */
+    readonly tenant?: string
   }
   /** Only while this claim is the last one. */
   readonly epoch?: number
@@ -138,6 +142,8 @@ export interface Store {
     readonly limit?: number
     readonly before?: Pick<Head, 'sessionId' | 'updatedAt'>
     readonly hasWork?: true
+    /** Only those of this tenant; default: all. */
+    readonly tenant?: string
   }): Promise<readonly Head[]>
   /**
    * Up to `limit` events after the ordinal `after`, and fewer when `maxChars` of bodies are reached (at least one, when
