@@ -155,7 +155,7 @@ const status = oneOf('success', 'error', 'unknown')
 
 export const eventTable: EventTable = {
   'turn-opened': ['turn', { base: optional(text), delta, origin: optional(origin) }],
-  'prompt-accepted': ['inference', { block: blockOf('user'), key: optional(text) }],
+  'prompt-accepted': ['inference', { block: blockOf('user'), key: optional(text), runtime: optional(json) }],
   'inference-started': ['inference', {}],
   'inference-resumed': ['inference', { restarts: number }],
   'cancel-requested': ['inference', { reason: text }],

@@ -85,8 +85,11 @@ export interface TurnFields {
 
 /** Begin and end of an inference. Exactly one of the last four ends it; only the session and the run emit them. */
 export interface LifecycleFields {
-  /** A prompt is in the log and its inference waits for its turn; `key` is the idempotency key that it came with. */
-  'prompt-accepted': { readonly block: UserBlock; readonly key?: string }
+  /**
+   * A prompt is in the log and its inference waits for its turn; `key` is the idempotency key that it came with, and
+   * `runtime` who is to answer, when that was said.
+   */
+  'prompt-accepted': { readonly block: UserBlock; readonly key?: string; readonly runtime?: Json }
   'inference-started': None
   /** The process that ran it died and another goes on from its last whole step; `restarts` counts from 1 since one was finished. */
   'inference-resumed': { readonly restarts: number }

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
 import type { InferenceEvent, UnknownEvent } from '../events/event.ts'
 import { fromEntry } from '../store/entry.ts'
-import type { Head, Store } from '../store/store.ts'
+import type { Head, LogEntry, Store } from '../store/store.ts'
 import { unknownSession } from './writer.ts'
 
 export interface FollowOptions {
@@ -25,8 +25,23 @@ export async function* follow(
   store: Store,
   sessionId: string,
   clock: Clock,
-  { after = 0, signal }: FollowOptions = {},
+  options: FollowOptions = {},
 ): AsyncGenerator<InferenceEvent | UnknownEvent, void> {
+  for await (const entries of followLog(store, sessionId, clock, options)) {
+    for (const entry of entries) {
+      if (options.signal?.aborted === true) return
+      yield fromEntry(sessionId, entry)
+    }
+  }
+}
+
+/** As `follow`, but entries as the store has them, as many at a time as there are: whoever passes them on need not read them. */
+export async function* followLog(
+  store: Store,
+  sessionId: string,
+  clock: Clock,
+  { after = 0, signal }: FollowOptions = {},
+): AsyncGenerator<readonly LogEntry[], void> {
   const bell = new Bell(clock)
   const unwatch = store.watch(sessionId, () => bell.ring())
   const stop = () => bell.ring()
@@ -38,12 +53,13 @@ export async function* follow(
     while (!isStopped()) {
       const quiet = bell.quiet()
       const entries = await store.read(sessionId, { after: cursor })
-      for (const entry of entries) {
+      const last = entries.at(-1)
+      if (last !== undefined) {
         if (isStopped()) return
-        cursor = entry.ordinal
-        yield fromEntry(sessionId, entry)
+        cursor = last.ordinal
+        yield entries
+        continue
       }
-      if (entries.length > 0) continue
       if ((await store.head(sessionId))?.incarnation !== incarnation) throw unknownSession(sessionId)
       await quiet
     }

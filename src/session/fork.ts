@@ -15,8 +15,26 @@ import { unknownSession } from './writer.ts'
 export interface NewSessionOptions {
   /** Default: a new UUID. */
   readonly id?: string
+  /** Whose it is; default: nobody's in particular. */
+  readonly tenant?: string
   readonly clock?: Clock
   readonly newId?: NewId
+}
+
+/**
+ * Makes an empty session in the store, and gives its id. A session that is there already is left as it is when it is the
+ * same tenant's; SESSION_EXISTS when it is another's.
+ */
+export async function createSession(
+  store: Store,
+  { id, tenant = '', clock = systemClock, newId = newUuid }: NewSessionOptions = {},
+): Promise<string> {
+  const sessionId = id ?? newId()
+  const create = { incarnation: newId(), createdAt: new Date(clock.now()).toISOString(), tenant }
+  const result = await store.commit({ sessionId, create, entries: [] })
+  const isThere = result.status === 'conflict' && result.head.tenant === tenant
+  if (result.status === 'committed' || isThere) return sessionId
+  throw takenId(sessionId)
 }
 
 /**
@@ -26,7 +44,7 @@ export interface NewSessionOptions {
 export async function beginSession(
   store: Store,
   turn: Turn,
-  { id, clock = systemClock, newId = newUuid }: NewSessionOptions = {},
+  { id, tenant, clock = systemClock, newId = newUuid }: NewSessionOptions = {},
   origin?: EventOf<'turn-opened'>['origin'],
 ): Promise<string> {
   const sessionId = id ?? newId()
@@ -45,20 +63,19 @@ export async function beginSession(
   const { from, rows, references } = new BlockLog().write([{ turn: first, labels }])
   const result = await store.commit({
     sessionId,
-    create: { incarnation: newId(), createdAt: at },
+    create: { incarnation: newId(), createdAt: at, ...(tenant !== undefined && { tenant }) },
     state: { after: 0, value: JSON.stringify(applyToState(emptyState, opened)), hasWork: false },
     entries: [toEntry(opened)],
     blocks: { from, rows },
     snapshots: references.map((reference) => ({ ...labels, ...reference, at, entry: 0 })),
   })
   if (result.status === 'committed') return sessionId
-  throw new GeppettoError(
-    'SESSION_EXISTS',
-    `There is a session ${sessionId} in this store already; choose another id.`,
-    {
-      details: { sessionId },
-    },
-  )
+  throw takenId(sessionId)
+}
+
+function takenId(sessionId: string): GeppettoError {
+  const message = `There is a session ${sessionId} in this store already; choose another id.`
+  return new GeppettoError('SESSION_EXISTS', message, { details: { sessionId } })
 }
 
 /**

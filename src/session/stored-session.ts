@@ -5,7 +5,7 @@ import type { InferenceEvent, InferenceScope, UnknownEvent } from '../events/eve
 import type { EventSink } from '../events/sink.ts'
 import type { ApprovalDecision, Engine } from '../inference/engine.ts'
 import type { Inference } from '../inference/run.ts'
-import { canonicalJson } from '../json.ts'
+import { canonicalJson, type Json } from '../json.ts'
 import { readTurn } from '../store/block-log.ts'
 import { toEntry } from '../store/entry.ts'
 import type { Commit, Committed, Head, Store, Submission } from '../store/store.ts'
@@ -38,6 +38,8 @@ export interface StoredSessionOptions {
 
 export interface SubmitOptions {
   readonly images?: readonly ImagePart[]
+  /** Which runtime is to answer, as `geppetto.runtime@v1` of the turn says it to the engine. Default: that of the turn before. */
+  readonly runtime?: Json
   /** The same key gives the same inference, however often and from wherever it is submitted. */
   readonly idempotencyKey?: string
 }
@@ -115,15 +117,17 @@ export class StoredSession {
    * Accepts a prompt: when this resolves it is in the store, and it will be answered. Throws SESSION_QUEUE_FULL when too
    * many wait, and IDEMPOTENCY_KEY_REUSED when the key came with another prompt before; then nothing has changed.
    */
-  async submit(prompt: string, { images = [], idempotencyKey }: SubmitOptions = {}): Promise<StoredInference> {
+  async submit(prompt: string, { images = [], runtime, idempotencyKey }: SubmitOptions = {}): Promise<StoredInference> {
     const ids = { sessionId: this.id, inferenceId: this.#newId(), turnId: this.#newId() }
     const block = { ...userText(prompt, images), id: this.#newId() }
-    const submission = idempotencyKey === undefined ? undefined : submissionOf(idempotencyKey, prompt, images, ids)
+    const submission =
+      idempotencyKey === undefined ? undefined : submissionOf(idempotencyKey, { text: prompt, images, runtime }, ids)
     const accepted: InferenceEvent = {
       ...this.#stamp(ids),
       type: 'prompt-accepted',
       block,
       ...(idempotencyKey !== undefined && { key: idempotencyKey }),
+      ...(runtime !== undefined && { runtime }),
     }
     const result = await this.#change(
       (state) => {
@@ -268,8 +272,14 @@ function stateChange(head: Head | undefined, state: SessionState): NonNullable<C
   return { after: head?.version ?? 0, value: JSON.stringify(state), hasWork: hasWork(state) }
 }
 
-function submissionOf(key: string, text: string, images: readonly ImagePart[], ids: InferenceScope): Submission {
-  const hash = sha256Hex(canonicalJson({ text, images }))
+interface Submitted {
+  readonly text: string
+  readonly images: readonly ImagePart[]
+  readonly runtime: Json | undefined
+}
+
+function submissionOf(key: string, { text, images, runtime }: Submitted, ids: InferenceScope): Submission {
+  const hash = sha256Hex(canonicalJson({ text, images, ...(runtime !== undefined && { runtime }) }))
   return { key, hash, answer: JSON.stringify({ inference_id: ids.inferenceId, turn_id: ids.turnId }) }
 }
 

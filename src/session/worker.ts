@@ -1,13 +1,13 @@
 import { newUuid, sleep, systemClock, type Clock, type NewId } from '../clock.ts'
 import { GeppettoError, messageOf } from '../errors.ts'
-import type { InferenceEvent, InferenceScope } from '../events/event.ts'
+import type { EventOf, InferenceEvent, InferenceScope } from '../events/event.ts'
 import type { ApprovalDecision } from '../inference/engine.ts'
 import type { Past } from '../inference/run-options.ts'
 import { run, type Inference } from '../inference/run.ts'
 import type { Store } from '../store/store.ts'
 import { newOwner } from '../store/owner.ts'
-import type { UserBlock } from '../turns/block.ts'
 import { turnDelta } from '../turns/delta.ts'
+import { runtimeKey } from '../turns/keys.ts'
 import { append, type Turn } from '../turns/turn.ts'
 import { contextOf } from './context.ts'
 import { readEvents, readInference } from './past.ts'
@@ -131,8 +131,10 @@ export class SessionWorker {
   async #answer(queued: Queued, writer: SessionWriter): Promise<void> {
     const base = writer.turn
     const ids = { sessionId: this.#sessionId, inferenceId: queued.inferenceId, turnId: queued.turnId }
-    const prompt = await this.#promptOf(queued.inferenceId)
-    const inference = this.#run(append(contextOf(base), prompt), ids, writer, (input, at) => ({
+    const { block, runtime } = await this.#promptOf(queued.inferenceId)
+    const asked = append(contextOf(base), block)
+    const next = runtime === undefined ? asked : runtimeKey.set(asked, runtime)
+    const inference = this.#run(next, ids, writer, (input, at) => ({
       type: 'turn-opened',
       ordinal: 0,
       at,
@@ -218,11 +220,11 @@ export class SessionWorker {
     throw new GeppettoError('STORE_FAILED', message, { cause: failure })
   }
 
-  async #promptOf(inferenceId: string): Promise<UserBlock> {
+  async #promptOf(inferenceId: string): Promise<EventOf<'prompt-accepted'>> {
     const [place] = (await this.#store.find(inferenceId)).filter(({ sessionId }) => sessionId === this.#sessionId)
     const after = (place?.ordinal ?? 1) - 1
     for await (const event of readEvents(this.#store, this.#sessionId, after, after + 1)) {
-      if (event.type === 'prompt-accepted') return event.block
+      if (event.type === 'prompt-accepted') return event
     }
     throw new GeppettoError(
       'STORE_CORRUPT',

@@ -93,7 +93,7 @@ export function prepareAll(database: DatabaseSync) {
 
     addSnapshot: prepare<never>('INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     snapshots: prepare<SnapshotRow>(
-      `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} ORDER BY number LIMIT ? OFFSET ?`,
+      `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} AND number >= ? ORDER BY number LIMIT ?`,
     ),
     snapshotsOfTurn: prepare<SnapshotRow>(
       `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} AND turn_id = ?

@@ -2,7 +2,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { systemClock, type Clock } from '../clock.ts'
 import type { Phase } from '../events/event.ts'
 import { isGone } from './owner.ts'
-import { isBusy, storeClosed, storeError } from './sqlite-error.ts'
+import { isBusy, isFull, storeClosed, storeError, storeFull } from './sqlite-error.ts'
+import { giveUpReserve, hasRoom, keepReserve, reserveOf } from './sqlite-reserve.ts'
 import { openDatabase } from './sqlite-schema.ts'
 import { prepareAll, type SessionRow, type SnapshotRow } from './sqlite-statements.ts'
 import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock } from './store.ts'
@@ -20,6 +21,7 @@ const blockingMs = 5
  */
 export class SqliteStore implements Store {
   readonly #file: string
+  readonly #reserve: string | undefined
   readonly #clock: Clock
   readonly #database: DatabaseSync
   readonly #sql: ReturnType<typeof prepareAll>
@@ -30,6 +32,13 @@ export class SqliteStore implements Store {
 
   /** Opens the store in `file`, or makes one. `:memory:` is one that nobody else sees and nothing remains of. */
   static async open(file: string, { clock = systemClock }: { readonly clock?: Clock } = {}): Promise<SqliteStore> {
+    try {
+      return new SqliteStore(file, openDatabase(file, busyMs), clock)
+    } catch (error) {
+      if (!isFull(error, file)) throw storeError(error, file)
+    }
+    // Even reading takes some space: SQLite's index of the log is a file, made when the first process opens the database.
+    giveUpReserve(reserveOf(file))
     try {
       return new SqliteStore(file, openDatabase(file, busyMs), clock)
     } catch (error) {
@@ -44,11 +53,12 @@ export class SqliteStore implements Store {
     this.#database = database
     database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
     this.#sql = prepareAll(database)
-    this.#writes = new WriteQueue(database, clock, busyMs)
+    this.#reserve = reserveOf(file)
+    this.#writes = new WriteQueue(database, this.#reserve, clock, busyMs)
   }
 
   async commit(commit: Commit): Promise<Committed> {
-    const committed = await this.#write(() => this.#commit(commit))
+    const committed = await this.#write(() => this.#commit(commit), commit.endsWork === true)
     if (committed.status === 'committed') this.#watchers.wake(commit.sessionId)
     return committed
   }
@@ -67,7 +77,12 @@ export class SqliteStore implements Store {
     if ((existing && create) || isElsewhere(session, state?.after, blocks?.from)) {
       return { status: 'conflict', head: this.#head(session) }
     }
+    if (commit.endsWork !== true) this.#requireRoom()
     return this.#append(existing ?? this.#add(session), commit)
+  }
+
+  #requireRoom(): void {
+    if (!keepReserve(this.#reserve) && !hasRoom(this.#database)) throw storeFull(this.#file)
   }
 
   #append(session: SessionRow, { entries, state, blocks, snapshots = [], submission }: Commit): Committed {
@@ -153,7 +168,7 @@ export class SqliteStore implements Store {
   ): Promise<readonly Snapshot[]> {
     return this.#read(() =>
       turnId === undefined
-        ? this.#sql.snapshots.all(sessionId, limit, from).map(snapshotOf)
+        ? this.#sql.snapshots.all(sessionId, from, limit).map(snapshotOf)
         : this.#sql.snapshotsOfTurn.all(sessionId, turnId, limit, from).map(snapshotOf),
     )
   }
@@ -235,6 +250,7 @@ export class SqliteStore implements Store {
     try {
       this.#writes.close()
       this.#database.close()
+      keepReserve(this.#reserve) // the files that are gone now may have stood in its place
     } catch (error) {
       throw storeError(error, this.#file)
     }
@@ -302,10 +318,11 @@ export class SqliteStore implements Store {
     return Math.floor(this.#epochMs + this.#clock.monotonic())
   }
 
-  async #write<Result>(write: () => Result): Promise<Result> {
+  /** All is urgent but a commit that does not end work. */
+  async #write<Result>(write: () => Result, isUrgent = true): Promise<Result> {
     this.#checkOpen()
     try {
-      return await this.#writes.run(write)
+      return await this.#writes.run(write, isUrgent)
     } catch (error) {
       throw storeError(error, this.#file)
     }

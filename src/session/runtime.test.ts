@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest'
+import { scripted } from '../providers/scripted/engine.ts'
+import { MemoryStore } from '../store/memory-store.ts'
+import { runtimeKey } from '../turns/keys.ts'
+import { createSession } from './fork.ts'
+import { Session } from './session.ts'
+
+describe('the runtime of a prompt', () => {
+  test('is what the turn says to the engine, and stays until another one is named', async () => {
+    const store = new MemoryStore()
+    const seen: unknown[] = []
+    const engine = scripted({ pace: 0 })
+    const session = await Session.open(store, 's', {
+      engine: (turn, context) => {
+        seen.push(runtimeKey.get(turn))
+        return engine(turn, context)
+      },
+    })
+    for (const runtime of [undefined, { profile: 'poet' }, undefined, 'plain']) {
+      await (
+        await session.submit('Hello', runtime === undefined ? {} : { runtime })
+      ).result
+    }
+    expect(seen).toEqual([undefined, { profile: 'poet' }, { profile: 'poet' }, 'plain'])
+    await session.close()
+  })
+
+  test('belongs to what an idempotency key stands for', async () => {
+    const session = await Session.open(new MemoryStore(), 's', { engine: scripted({ pace: 0 }) })
+    const first = await session.submit('Hello', { idempotencyKey: 'k', runtime: 'a' })
+    expect((await session.submit('Hello', { idempotencyKey: 'k', runtime: 'a' })).id).toBe(first.id)
+    await expect(session.submit('Hello', { idempotencyKey: 'k', runtime: 'b' })).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_KEY_REUSED',
+    })
+    await first.result
+    await session.close()
+  })
+})
+
+describe('a session that is made before anyone says anything', () => {
+  test('is there, empty, once however often it is made, and another tenant cannot have its id', async () => {
+    const store = new MemoryStore()
+    const id = await createSession(store, { tenant: 'anna' })
+    expect(await createSession(store, { id, tenant: 'anna' })).toBe(id)
+    expect(await store.head(id)).toMatchObject({ ordinal: 0, tenant: 'anna', hasWork: false })
+    await expect(createSession(store, { id, tenant: 'bert' })).rejects.toMatchObject({ code: 'SESSION_EXISTS' })
+    const session = await Session.open(store, id, { engine: scripted({ pace: 0 }) })
+    await (
+      await session.submit('Hello')
+    ).result
+    expect((await store.head(id))?.tenant).toBe('anna')
+    await session.close()
+  })
+})
