@@ -1,4 +1,4 @@
-import type { InferenceEvent, UnknownEvent } from '../events/event.ts'
+import { isTerminal, type InferenceEvent, type UnknownEvent } from '../events/event.ts'
 
 /** An approval that a tool call waits for. */
 export interface PendingApproval {
@@ -74,6 +74,13 @@ export function applyToState(state: SessionState, event: InferenceEvent | Unknow
 /** Whether an inference runs or waits. */
 export function hasWork(state: SessionState): boolean {
   return state.active !== undefined || state.queue.length > 0
+}
+
+/** Whether these events are to be recorded even when the store is full: they end an inference, or ask for that. */
+export function endsWork(events: readonly InferenceEvent[]): boolean {
+  // One that would only begin now waits for space instead, as what is queued does.
+  if (events.some(({ type }) => type === 'inference-started')) return false
+  return events.some((event) => isTerminal(event) || event.type === 'cancel-requested')
 }
 
 function withoutQueued(state: SessionState, inferenceId: string): SessionState {

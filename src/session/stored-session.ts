@@ -13,7 +13,7 @@ import { userText, type ImagePart } from '../turns/block.ts'
 import type { Turn } from '../turns/turn.ts'
 import { follow, type FollowOptions } from './follow.ts'
 import { latestTurn, readEvents } from './past.ts'
-import { applyToState, hasWork, type SessionState } from './state.ts'
+import { applyToState, endsWork, hasWork, type SessionState } from './state.ts'
 import { StoredInference } from './stored-inference.ts'
 import { SessionWorker } from './worker.ts'
 import { stateOf, unknownSession } from './writer.ts'
@@ -228,6 +228,7 @@ export class StoredSession {
         // A version that never is: what is refused must change nothing, and still give the answer to a known key.
         state: 'refused' in decision ? { ...change, after: -1 } : change,
         entries: events.map(toEntry),
+        ...(endsWork(events) && { endsWork: true }),
         ...(submission && { submission }),
       })
       switch (result.status) {

@@ -5,7 +5,7 @@ import { BlockLog } from '../store/block-log.ts'
 import { fromEntry, toEntry } from '../store/entry.ts'
 import type { Commit, Head, NewSnapshot, Store } from '../store/store.ts'
 import type { Turn } from '../turns/turn.ts'
-import { applyToState, emptyState, hasWork, type SessionState } from './state.ts'
+import { applyToState, emptyState, endsWork, hasWork, type SessionState } from './state.ts'
 
 interface TakenSnapshot {
   readonly turn: Turn
@@ -168,6 +168,7 @@ export class SessionWriter {
         epoch: this.epoch,
         entries,
         ...(changed && { state: value }),
+        ...(endsWork(events) && { endsWork: true }),
         ...more,
       })
       switch (result.status) {

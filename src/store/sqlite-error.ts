@@ -42,10 +42,10 @@ export function storeError(error: unknown, file: string): GeppettoError {
         options,
       )
     case kinds.full:
-      return full(store, options)
+      return storeFull(file, error)
     case kinds.io:
     case kinds.cannotOpen:
-      if (isDiskFull(file)) return full(store, options)
+      if (isDiskFull(file)) return storeFull(file, error)
       if (isReadOnly(file)) return readOnly(store, options)
       if (kindOf(error) === kinds.io) break
       return new GeppettoError(
@@ -66,8 +66,16 @@ export function isBusy(error: unknown): boolean {
   return [kinds.busy, kinds.locked].includes(kindOf(error) ?? 0)
 }
 
-function full(store: string, options: ErrorOptionsWithDetails): GeppettoError {
-  return new GeppettoError('STORE_FULL', `${store} has no space left; free some on its disk, and try again.`, options)
+export function storeFull(file: string, cause?: unknown): GeppettoError {
+  const advice = 'free some on its disk or delete sessions, and try again'
+  return new GeppettoError('STORE_FULL', `The store ${file} has no space left; ${advice}.`, {
+    cause,
+    details: { file },
+  })
+}
+
+export function isFull(error: unknown, file: string): boolean {
+  return storeError(error, file).code === 'STORE_FULL'
 }
 
 function readOnly(store: string, options: ErrorOptionsWithDetails): GeppettoError {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { GeppettoError } from '../errors.ts'
+import { checkpointPages } from './sqlite-reserve.ts'
 
 /** Says in the file's header whose it is: "gptt". */
 const applicationId = 0x67707474
@@ -105,6 +106,7 @@ export function openDatabase(file: string, busyMs: number): DatabaseSync {
   try {
     // FULL: a commit is on the disk when it returns, and not only with the system.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864')
+    database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`)
     migrate(database, file)
     return database
   } catch (error) {

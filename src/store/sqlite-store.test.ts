@@ -196,7 +196,7 @@ describe('on a disk of its own', () => {
   const mount = (...args: string[]) => execFileSync('mount', [...args, disk], { stdio: 'pipe' })
   const canMount = (() => {
     try {
-      mount('-t', 'tmpfs', '-o', 'size=1m', 'tmpfs')
+      mount('-t', 'tmpfs', '-o', 'size=8m', 'tmpfs')
       return true
     } catch {
       console.log('skipped: a full disk and a read-only one (this process may not mount any)')
@@ -219,7 +219,7 @@ describe('on a disk of its own', () => {
     await expect(fill()).rejects.toMatchObject({ code: 'STORE_FULL', message: expect.stringContaining(file) })
     expect(acknowledged).toBeGreaterThan(10)
     expect((await store.head('s'))?.ordinal).toBe(acknowledged)
-    mount('-o', 'remount,size=8m')
+    mount('-o', 'remount,size=16m')
     const next = await store.commit({ sessionId: 's', entries: [entry()] })
     expect(next).toMatchObject({ status: 'committed', ordinal: acknowledged + 1 })
     const log = await store.read('s', { after: 0, limit: 1e6, maxChars: 1e9 })

@@ -54,7 +54,7 @@ export class SqliteStore implements Store {
     database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
     this.#sql = prepareAll(database)
     this.#reserve = reserveOf(file)
-    this.#writes = new WriteQueue(database, this.#reserve, clock, busyMs)
+    this.#writes = new WriteQueue(database, file, clock, busyMs)
   }
 
   async commit(commit: Commit): Promise<Committed> {

@@ -100,6 +100,8 @@ export interface Commit {
   readonly blocks?: { readonly from: number; readonly rows: readonly StoredBlock[] }
   readonly snapshots?: readonly NewSnapshot[]
   readonly submission?: Submission
+  /** It ends an inference, or asks for that: a store that is full takes the space for it from what it keeps in reserve. */
+  readonly endsWork?: true
 }
 
 /** An idempotency key, what it came with, and what was answered. Kept as long as the session. */

@@ -1,12 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../clock.ts'
-import { isBusy } from './sqlite-error.ts'
+import { isBusy, isFull } from './sqlite-error.ts'
+import { giveUpReserve, reserveOf } from './sqlite-reserve.ts'
 
 interface Write {
   readonly run: () => void
   readonly accept: () => void
   readonly reject: (error: unknown) => void
   readonly since: number
+  readonly isUrgent: boolean
 }
 
 /** How often we ask again for a lock that another process has. */
@@ -18,6 +20,8 @@ const retryMs = 25
  */
 export class WriteQueue {
   readonly #database: DatabaseSync
+  readonly #file: string
+  readonly #reserve: string | undefined
   readonly #clock: Clock
   readonly #busyMs: number
   #waiting: Write[] = []
@@ -25,21 +29,26 @@ export class WriteQueue {
   #lastBusy: unknown
 
   /** `busyMs` is how long a write may wait for another process. */
-  constructor(database: DatabaseSync, clock: Clock, busyMs: number) {
+  constructor(database: DatabaseSync, file: string, clock: Clock, busyMs: number) {
     this.#database = database
+    this.#file = file
+    this.#reserve = reserveOf(file)
     this.#clock = clock
     this.#busyMs = busyMs
   }
 
-  /** What `write` returns, once that is durable. It runs inside the transaction, and may run twice. */
-  run<Result>(write: () => Result): Promise<Result> {
+  /**
+   * What `write` returns, once that is durable. It runs inside the transaction, and may run more than once. On a full disk
+   * the reserve is given up for one that is urgent.
+   */
+  run<Result>(write: () => Result, isUrgent = false): Promise<Result> {
     return new Promise((resolve, reject) => {
       let done: () => void = () => undefined
       const run = () => {
         const result = write()
         done = () => resolve(result)
       }
-      this.#waiting.push({ run, accept: () => done(), reject, since: this.#clock.monotonic() })
+      this.#waiting.push({ run, accept: () => done(), reject, since: this.#clock.monotonic(), isUrgent })
       this.#schedule()
     })
   }
@@ -63,6 +72,15 @@ export class WriteQueue {
   #flush(): void {
     const writes = this.#waiting.splice(0)
     if (writes.length === 0) return
+    this.#transact(writes, (error) => {
+      const [write] = writes
+      if (write === undefined || writes.length > 1) this.#oneByOne(writes)
+      else if (write.isUrgent && isFull(error, this.#file)) this.#makeRoomFor(write)
+      else write.reject(error)
+    })
+  }
+
+  #transact(writes: readonly Write[], onFailure: (error: unknown) => void, prepare?: () => void): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
     } catch (error) {
@@ -71,15 +89,30 @@ export class WriteQueue {
       return
     }
     try {
+      prepare?.()
       for (const { run } of writes) run()
       this.#database.exec('COMMIT')
     } catch (error) {
       this.#undo()
-      if (writes.length === 1) writes[0]?.reject(error)
-      else this.#oneByOne(writes)
+      onFailure(error)
       return
     }
     for (const { accept } of writes) accept()
+  }
+
+  /** Writes the log back before, since it may then begin anew in its place, and after, while what was given up is ours. */
+  #makeRoomFor(write: Write): void {
+    this.#writeBack()
+    this.#transact([write], write.reject, () => giveUpReserve(this.#reserve))
+    this.#writeBack()
+  }
+
+  #writeBack(): void {
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    } catch {
+      // It needs more space than there is, and will be done when there is some.
+    }
   }
 
   /** One of the writes cannot be done; the others must not suffer. */
