@@ -6,7 +6,18 @@ import { rolldown } from 'rolldown'
 
 const root = resolve(import.meta.dirname, '..')
 const dist = join(root, 'dist')
-const folders = ['turns', 'events', 'timeline', 'inference', 'providers', 'middleware', 'store', 'cassette', 'session']
+const folders = [
+  'turns',
+  'events',
+  'timeline',
+  'telemetry',
+  'inference',
+  'providers',
+  'middleware',
+  'store',
+  'cassette',
+  'session',
+]
 const entries = ['index', ...folders.map((folder) => `${folder}/index`), 'cli/main']
 
 rmSync(dist, { recursive: true, force: true })

@@ -10,6 +10,7 @@ const layers = [
   'events',
   'timeline',
   'client',
+  'telemetry',
   'inference',
   'providers',
   'middleware',
@@ -25,8 +26,11 @@ const layers = [
 const browserLayers = ['turns', 'events', 'timeline', 'client']
 const nodePackages = ['commander', 'undici']
 
-/** The package's entry is for those who use the library: what runs it as a program is not in there. */
-const outsideEntry = ['server', 'cli']
+/** A package that not every user has installed, and the only layer that may ask for it. */
+const optionalPackages: Readonly<Record<string, string>> = { '@opentelemetry/api': 'telemetry' }
+
+/** The package's entry is for those who use the library: what runs it as a program, or needs more, is not in there. */
+const outsideEntry = ['telemetry', 'server', 'cli']
 
 const emptyNames = ['common', 'helpers', 'manager', 'utils']
 
@@ -71,6 +75,8 @@ function faultOfImport(from: string, { path, isRelative }: Import): string | und
   if (!isRelative) {
     const name = path.split('/', path.startsWith('@') ? 2 : 1).join('/')
     if (name === 'geppetto') return `imports ${path}, which is this package: write the path of the file`
+    const owner = optionalPackages[name]
+    if (owner !== undefined && owner !== layer) return `imports ${path}, which only ${owner} may`
     const isNodeOnly = isBuiltin(path) || nodePackages.includes(name)
     const inBrowser = browserLayers.includes(layer) || (layer === ground && from !== entry)
     return isNodeOnly && inBrowser ? `imports ${path}, which no browser has` : undefined
@@ -188,6 +194,12 @@ describe('the check', () => {
     ['Node without its prefix', { 'turns/a.ts': `import fs from 'fs'` }, /no browser has/],
     ['Node on the ground', { 'clock.ts': `import { hrtime } from 'node:process'` }, /no browser has/],
     ['a package that needs Node', { 'client/a.ts': `import { fetch } from 'undici'` }, /imports undici/],
+    ['an optional package', { 'session/a.ts': `import { trace } from '@opentelemetry/api'` }, /only telemetry may/],
+    [
+      'a layer that needs it, in the entry',
+      { 'index.ts': `export * from './telemetry/a.ts'` },
+      /no part of the library/,
+    ],
     ['the program in the entry', { 'index.ts': `export * from './cli/a.ts'` }, /no part of the library/],
     ['a folder index', { 'events/a.ts': `import { b } from '../turns/index.ts'` }, /import the file that has it/],
     ['the package itself', { 'turns/a.ts': `import { b } from 'geppetto/session'` }, /this package/],
