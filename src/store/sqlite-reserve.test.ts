@@ -135,6 +135,26 @@ describe.runIf(canMount)('on a disk that is full', () => {
     expect(await store.integrity()).toEqual([])
   })
 
+  test.each<[string, (of: SqliteStore) => Promise<unknown>]>([
+    ['deleted', (of) => of.delete('long')],
+    ['trimmed', (of) => of.trim('long', 1e9)],
+  ])('a session whose removal takes more than the reserve is %s', async (_what, free) => {
+    disk.remount('size=28m')
+    const entries = Array.from({ length: 500 }, (_, index) => entry(200, [`${(index * 7919) % 500}`]))
+    await store.commit({ sessionId: 'long', create, entries: [] })
+    await expect(
+      (async () => {
+        for (;;) await store.commit({ sessionId: 'long', entries })
+      })(),
+    ).rejects.toMatchObject(full)
+    disk.fill()
+    expect((await store.head('long'))?.ordinal).toBeGreaterThan(20_000)
+    await free(store)
+    expect((await store.read('long', { after: 0 })).length).toBe(0)
+    expect(await submits('new')).toMatchObject({ status: 'committed' })
+    expect(await store.integrity()).toEqual([])
+  })
+
   test('another process does not take what one has given up', async () => {
     const other = await SqliteStore.open(file)
     await store.commit(end('new'))

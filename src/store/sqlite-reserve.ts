@@ -5,8 +5,7 @@ import type { DatabaseSync } from 'node:sqlite'
 
 // Freeing space takes some: a delete is written before its pages can be used again. So each store keeps a file beside its
 // own that holds nothing. Urgent writes (deletes, claims, ends of inferences) may trade it for space when the disk is full;
-// all others need it to be there, and so cannot use up what those need. It is kept and given up under the lock of the
-// database only, so that no process takes it while another one is in need.
+// all others need it to be there, and so cannot use up what those need.
 
 /** Must be more than the log before the database holds, for that is what the database may grow by when it is written back. */
 export const reserveBytes = 2 * 1024 * 1024

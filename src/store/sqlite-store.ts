@@ -208,6 +208,19 @@ export class SqliteStore implements Store {
   }
 
   async trim(sessionId: string, before: number): Promise<void> {
+    try {
+      await this.#trim(sessionId, before)
+    } catch (error) {
+      // What is removed is written too, and there may be less space than that takes: half of it, then the rest.
+      const { firstOrdinal = 0, ordinal = 0 } = isFull(error, this.#file) ? ((await this.head(sessionId)) ?? {}) : {}
+      const half = Math.floor((Math.min(before, ordinal + 1) - firstOrdinal) / 2)
+      if (half < 1) throw error
+      await this.trim(sessionId, firstOrdinal + half)
+      await this.trim(sessionId, before)
+    }
+  }
+
+  async #trim(sessionId: string, before: number): Promise<void> {
     await this.#write(() => {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined || before <= session.first_ordinal) return
@@ -218,6 +231,16 @@ export class SqliteStore implements Store {
   }
 
   async delete(sessionId: string): Promise<boolean> {
+    try {
+      return await this.#delete(sessionId)
+    } catch (error) {
+      if (!isFull(error, this.#file)) throw error
+      await this.trim(sessionId, Infinity)
+      return this.#delete(sessionId)
+    }
+  }
+
+  async #delete(sessionId: string): Promise<boolean> {
     const wasThere = await this.#write(() => {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined) return false

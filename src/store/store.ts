@@ -175,10 +175,10 @@ export interface Store {
   release(sessionId: string, epoch: number): Promise<void>
   /**
    * Forgets the events before `before`; what they said is lost, their ordinals are not given again. The store does not
-   * know which of them are still needed: `trimSession` does.
+   * know which of them are still needed: `trimSession` does. On a full disk it may happen in steps, the oldest first.
    */
   trim(sessionId: string, before: number): Promise<void>
-  /** Removes all of a session; whether there was one. */
+  /** Removes all of a session; whether there was one. On a full disk its events may go first. */
   delete(sessionId: string): Promise<boolean>
   /** Calls `wake` soon after a commit to the session. A hint: it may come twice, late, or not at all. */
   watch(sessionId: string, wake: () => void): () => void

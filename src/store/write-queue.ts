@@ -80,7 +80,7 @@ export class WriteQueue {
     })
   }
 
-  #transact(writes: readonly Write[], onFailure: (error: unknown) => void, prepare?: () => void): void {
+  #transact(writes: readonly Write[], onFailure: (error: unknown) => void): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
     } catch (error) {
@@ -89,7 +89,6 @@ export class WriteQueue {
       return
     }
     try {
-      prepare?.()
       for (const { run } of writes) run()
       this.#database.exec('COMMIT')
     } catch (error) {
@@ -100,10 +99,14 @@ export class WriteQueue {
     for (const { accept } of writes) accept()
   }
 
-  /** Writes the log back before, since it may then begin anew in its place, and after, while what was given up is ours. */
+  /**
+   * The log is written back before, so that the database has what it needs of the space and the log begins anew in its
+   * place; and after, so that the next write finds it so.
+   */
   #makeRoomFor(write: Write): void {
+    giveUpReserve(this.#reserve)
     this.#writeBack()
-    this.#transact([write], write.reject, () => giveUpReserve(this.#reserve))
+    this.#transact([write], write.reject)
     this.#writeBack()
   }
 
