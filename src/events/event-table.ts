@@ -158,6 +158,7 @@ export const eventTable: EventTable = {
   'prompt-accepted': ['inference', { block: blockOf('user'), key: optional(text), runtime: optional(json) }],
   'inference-started': ['inference', {}],
   'inference-resumed': ['inference', { restarts: number }],
+  'inference-handed-over': ['inference', {}],
   'cancel-requested': ['inference', { reason: text }],
   'inference-finished': ['inference', { result }],
   'inference-stopped': ['inference', { reason: text, result }],

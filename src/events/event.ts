@@ -91,8 +91,13 @@ export interface LifecycleFields {
    */
   'prompt-accepted': { readonly block: UserBlock; readonly key?: string; readonly runtime?: Json }
   'inference-started': None
-  /** The process that ran it died and another goes on from its last whole step; `restarts` counts from 1 since one was finished. */
+  /**
+   * Another process goes on from its last whole step; `restarts` is how often one has died in the middle since a step was
+   * finished: being handed over and dying while only a decision is waited for do not count.
+   */
   'inference-resumed': { readonly restarts: number }
+  /** The process that ran it was told to end and gave it up; the next one to open the session goes on. */
+  'inference-handed-over': None
   /** Somebody wants it to stop. The end follows, unless it came first. */
   'cancel-requested': { readonly reason: string }
   'inference-finished': { readonly result: InferenceResult }

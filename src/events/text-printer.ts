@@ -111,7 +111,8 @@ const lines: Lines = {
   'inference-finished': ({ result }) =>
     result.finish_class === 'completed' ? undefined : `--- Finished: ${result.finish_class}`,
   'inference-stopped': ({ reason }) => `--- Stopped: ${reason}`,
-  'inference-resumed': ({ restarts }) => `--- Resumed after a crash (${restarts})`,
+  'inference-resumed': ({ restarts }) => (restarts === 0 ? '--- Resumed' : `--- Resumed after a crash (${restarts})`),
+  'inference-handed-over': () => '--- Handed over to another process',
   'approval-requested': ({ toolName, input, reason }) =>
     reason === 'policy'
       ? `--- Approval needed: ${toolName} ${short(input)}`

@@ -31,6 +31,8 @@ export interface ApprovalDecision {
 export interface InferenceContext {
   readonly ids: InferenceScope
   readonly signal: AbortSignal
+  /** Aborted when no further step is to begin, because another process goes on from there. */
+  readonly leaving: AbortSignal
   readonly tools: readonly ToolSpec[]
   readonly clock: Clock
   readonly newId: NewId

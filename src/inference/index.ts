@@ -12,10 +12,11 @@ export {
   type ToolInputSchema,
   type ToolSpec,
 } from './engine.ts'
-export { InferenceCancelledError, InferenceInterruptedError } from './inference-error.ts'
+export { InferenceCancelledError, InferenceHandedOverError, InferenceInterruptedError } from './inference-error.ts'
 export { type InferenceStatus, type Past, type RunOptions } from './run-options.ts'
 export { Inference, run } from './run.ts'
 export { type Recorder } from './record-queue.ts'
+export { type HandOver } from './stop.ts'
 export { addUsage, costOf, finishClass, isTruncated, type ModelCost } from './result.ts'
 export { StepController, type StepControllerOptions, type StepPause, type StepPhase, type StepScope } from './steps.ts'
 export { type RetryOptions } from './tool-execution.ts'

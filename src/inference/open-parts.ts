@@ -9,6 +9,8 @@ export class OpenParts {
   readonly #segments = new Map<string, { readonly kind: 'text' | 'reasoning'; text: string }>()
   /** Tools that were let run and have given no result. */
   readonly #tools = new Map<string, Pick<EventOf<'tool-execution-started'>, 'toolName' | 'effect'>>()
+  /** Those that have given one, while it is not said yet that they have ended. */
+  readonly #answered = new Map<string, Pick<EventOf<'tool-result-ready'>, 'toolName' | 'status'>>()
 
   /** Takes note of an event; whether it concerns nothing but these parts. */
   track(event: EngineEvent | InferenceEvent): boolean {
@@ -32,11 +34,25 @@ export class OpenParts {
         this.#tools.set(event.toolCallId, event)
         return false
       case 'tool-result-ready':
-        this.#tools.delete(event.toolCallId)
+        if (this.#tools.delete(event.toolCallId)) this.#answered.set(event.toolCallId, event)
+        return false
+      case 'tool-call-finished':
+        this.#answered.delete(event.toolCallId)
         return false
       default:
         return false
     }
+  }
+
+  /** Whether a tool was let run and has not ended. */
+  get areToolsRunning(): boolean {
+    return this.#tools.size > 0 || this.#answered.size > 0
+  }
+
+  /** Whether the event is the end, or a part of the end, of a tool that runs. */
+  isToolEnd(event: EngineEvent): boolean {
+    if (event.type === 'tool-result-ready') return this.#tools.has(event.toolCallId)
+    return event.type === 'tool-call-finished' && this.#answered.has(event.toolCallId)
   }
 
   /** Ends the segments: text that was shown is kept, marked as cut off. */
@@ -56,8 +72,16 @@ export class OpenParts {
   /** Answers the calls that run: what a tool did that nobody saw end cannot be said, unless it changes nothing. */
   toolEnds(): readonly EngineEvent[] {
     const open = [...this.#tools]
+    const answered = [...this.#answered]
     this.#tools.clear()
-    return open.flatMap(([toolCallId, { toolName, effect }]): readonly EngineEvent[] => {
+    this.#answered.clear()
+    const ends = answered.map(([toolCallId, { toolName, status }]): EngineEvent => ({
+      type: 'tool-call-finished',
+      toolCallId,
+      toolName,
+      status,
+    }))
+    const answers = open.flatMap(([toolCallId, { toolName, effect }]): readonly EngineEvent[] => {
       const isRead = effect === 'read'
       const block = isRead ? toolError(toolCallId, 'interrupted') : unknownOutcome(toolCallId)
       const status = isRead ? ('error' as const) : ('unknown' as const)
@@ -66,5 +90,6 @@ export class OpenParts {
         { type: 'tool-call-finished', toolCallId, toolName, status },
       ]
     })
+    return [...ends, ...answers]
   }
 }

@@ -97,6 +97,14 @@ export function positionOf(events: readonly InferenceEvent[]): Position {
   return calls.length === 0 ? { next: 'model', iteration: iteration + 1 } : { next: 'tools', iteration, calls, past }
 }
 
+/** Whether a run that stands here does nothing but wait for a decision: it has no tool under way. */
+export function isWaiting(position: Position): boolean {
+  if (position.next !== 'tools') return false
+  const pasts = position.calls.map(({ payload }) => position.past.get(payload.id))
+  const isAsked = (past: CallPast | undefined) => past?.approval !== undefined && past.approval.decision === undefined
+  return pasts.some(isAsked) && pasts.every((past) => past?.isOpen !== true || isAsked(past))
+}
+
 function addCallPast(past: Map<string, CallPast>, event: InferenceEvent): void {
   switch (event.type) {
     case 'tool-execution-started':

@@ -1,4 +1,6 @@
+import { GeppettoError } from '../errors.ts'
 import type { EngineEvent, ErrorInfo, InferenceEvent } from '../events/event.ts'
+import { findNonJson } from '../json.ts'
 import type { FinishClass, InferenceResult, Usage } from '../turns/values.ts'
 
 /** Dollars for a million tokens. An absent price is not a free one: without `input` and `output` no cost is given. */
@@ -90,6 +92,15 @@ export function addUsage(left: Usage | undefined, right: Usage | undefined): Usa
     output_tokens: left.output_tokens + right.output_tokens,
     ...(Object.fromEntries(summed) as Partial<Usage>), // only parts of a usage, with numbers
   }
+}
+
+/** Throws EVENT_INVALID for a result that JSON cannot say: it cannot be a fact in a log. */
+export function requireJsonResult(result: InferenceResult): void {
+  const path = findNonJson(result)
+  if (path === undefined) return
+  throw new GeppettoError('EVENT_INVALID', `The engine gave a result that is not JSON at ${path}.`, {
+    details: { path },
+  })
 }
 
 /** The outcome of an inference so far, kept by looking at its events: the last call's words, all calls' costs. */

@@ -5,8 +5,9 @@ import type { EventSink } from '../events/sink.ts'
 import type { Turn } from '../turns/turn.ts'
 import type { ApprovalDecision } from './engine.ts'
 import type { Recorder } from './record-queue.ts'
+import type { HandOver } from './stop.ts'
 
-export type InferenceStatus = 'running' | 'finished' | 'stopped' | 'failed' | 'interrupted'
+export type InferenceStatus = 'running' | 'finished' | 'stopped' | 'failed' | 'interrupted' | 'handed-over'
 
 /** What an earlier process recorded of an inference, and what is to become of it. */
 export interface Past {
@@ -35,6 +36,8 @@ export interface RunOptions {
   readonly record?: Recorder
   /** The run goes on from here, or is ended, as it says; `input` is the turn before the first of its events. */
   readonly past?: Past
+  /** Lets the process give the run up without ending it; only a run that is recorded can be gone on with. */
+  readonly handOver?: HandOver
   /** Waits for what is decided on an approval. Default: for `decide` of the handle. */
   readonly decision?: (approvalId: string, signal: AbortSignal) => Promise<ApprovalDecision>
   /** Called when the run has ended, before anyone hears of it. */

@@ -1,29 +1,27 @@
 import { newUuid, systemClock, type Clock } from '../clock.ts'
-import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
-import {
-  isTerminal,
-  type EngineEvent,
-  type ErrorInfo,
-  type InferenceEvent,
-  type InferenceScope,
-  type Phase,
-} from '../events/event.ts'
+import { isTerminal, type EngineEvent, type InferenceEvent, type InferenceScope, type Phase } from '../events/event.ts'
 import { SinkGroup } from '../events/sink.ts'
-import { findNonJson } from '../json.ts'
 import { inferenceIdKey, sessionIdKey } from '../turns/keys.ts'
 import type { Turn } from '../turns/turn.ts'
 import type { InferenceResult } from '../turns/values.ts'
 import type { ApprovalDecision, Engine } from './engine.ts'
 import { Approvals } from './approvals.ts'
-import { InferenceCancelledError, InferenceInterruptedError } from './inference-error.ts'
+import {
+  errorInfo,
+  InferenceCancelledError,
+  InferenceHandedOverError,
+  InferenceInterruptedError,
+} from './inference-error.ts'
 import { OpenParts } from './open-parts.ts'
 import { positionOf } from './position.ts'
 import { RecordQueue } from './record-queue.ts'
 import { Replay } from './replay.ts'
 import type { InferenceStatus, RunOptions } from './run-options.ts'
-import { ResultLedger } from './result.ts'
+import { requireJsonResult, ResultLedger } from './result.ts'
 import { Stamper, type LifecycleEvent } from './stamp.ts'
+import { RunStop } from './stop.ts'
 
 type Terminal = Extract<LifecycleEvent, { readonly result: InferenceResult }>
 
@@ -44,17 +42,20 @@ const awaited: ReadonlySet<InferenceEvent['type']> = new Set<InferenceEvent['typ
 export class Inference implements AsyncIterable<InferenceEvent> {
   readonly id: string
   readonly input: Turn
-  /** The finished turn. Rejects with InferenceCancelledError when cancelled and with the engine's error when it failed. */
+  /**
+   * The finished turn. Rejects with InferenceCancelledError when cancelled, with the engine's error when it failed, and
+   * with InferenceHandedOverError when another process goes on with it.
+   */
   readonly result: Promise<Turn>
   readonly #engine: Engine
   readonly #options: RunOptions
   readonly #clock: Clock
-  readonly #abort = new AbortController()
   readonly #events = new Replay<InferenceEvent>()
   readonly #sinks: SinkGroup
   readonly #stamper: Stamper
   readonly #ledger = new ResultLedger()
   readonly #open = new OpenParts()
+  readonly #stop: RunStop
   readonly #approvals: Approvals
   readonly #queue: RecordQueue | undefined
   /** What watchers of this run did wrong and nobody has heard of yet. */
@@ -64,12 +65,9 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   #called: Pick<InferenceResult, 'provider' | 'model'> = {}
   #turn: Turn
   #status: InferenceStatus = 'running'
-  /** As the signal says, but a field is read for every event at no cost. */
-  #isCancelled = false
   /** Whether the terminal event is on its way: nothing follows it. */
   #isEnding = false
   #cancelReason = ''
-  readonly #cancelled: Promise<never>
 
   constructor(engine: Engine, input: Turn, options: RunOptions) {
     this.id = options.ids.inferenceId
@@ -84,11 +82,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     const nextOrdinal = options.record ? () => 0 : (options.nextOrdinal ?? counter())
     this.#stamper = new Stamper(options.ids, this.#clock, options.newId ?? newUuid, nextOrdinal)
     for (const event of options.past?.events ?? []) this.#recall(event)
-    const { signal } = this.#abort
-    this.#cancelled = new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }) // set by cancel()
-    })
-    this.#cancelled.catch(() => {}) // it is heard where it is raced
+    this.#stop = new RunStop(this.id, this.#clock, options.handOver)
     this.result = this.#run()
     this.result.catch(() => {}) // a caller that only reads the events must not crash on a failed run
   }
@@ -102,16 +96,14 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     return this.#status
   }
 
-  /** Stops the run; what it has produced stays. Does nothing when it has ended. */
+  /**
+   * Stops the run; what it has produced stays. Tools that run get their signal and 5 seconds to end: what they give then
+   * counts. Does nothing when the run has ended.
+   */
   cancel(reason = 'cancelled'): void {
-    if (this.#status !== 'running' || this.#isCancelled) return
-    this.#isCancelled = true
+    if (this.#status !== 'running' || this.#stop.signal.aborted) return
     this.#cancelReason = reason
-    this.#abort.abort(
-      new InferenceCancelledError('INFERENCE_CANCELLED', `Inference ${this.id} was cancelled: ${reason}.`, {
-        details: { inferenceId: this.id, reason },
-      }),
-    )
+    this.#stop.cancel(new InferenceCancelledError(this.id, reason), this.#open.areToolsRunning)
   }
 
   /**
@@ -140,6 +132,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       throw await this.#fail(error, this.#clock.monotonic() - started)
     } finally {
       outer?.removeEventListener('abort', abort)
+      this.#stop.release()
       this.#events.end()
     }
   }
@@ -166,7 +159,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   #discardOpenAttempt(): void {
     if (!this.#stamper.isCallOpen) return
     const blocks = Math.max(this.#turn.blocks.length - this.#blocksBeforeCall, 0)
-    const error = { code: 'INFERENCE_INTERRUPTED', message: 'the process died in the middle of the reply' }
+    const error = { code: 'INFERENCE_INTERRUPTED', message: 'the process ended in the middle of the reply' }
     this.#emit({ type: 'attempt-discarded', error, blocks, retryInMs: 0 })
   }
 
@@ -179,21 +172,23 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   }
 
   async #drive(): Promise<void> {
-    const { signal } = this.#abort
+    const { signal, leaving } = this.#stop
     const ask = this.#options.decision ?? ((approvalId: string) => this.#approvals.wait(approvalId))
     const context = {
       ids: this.#options.ids,
       signal,
+      leaving,
       tools: [],
       clock: this.#clock,
       newId: this.#options.newId ?? newUuid,
       past: this.#options.past?.events ?? [],
-      decision: (approvalId: string) => this.#unlessCancelled(ask(approvalId, signal)),
+      decision: (approvalId: string) => this.#stop.unlessStopping(ask(approvalId, signal)),
     }
     signal.throwIfAborted()
     const events = this.#engine(this.#turn, context)[Symbol.asyncIterator]()
     try {
-      await this.#unlessCancelled(this.#pump(events))
+      // Raced once for the whole run: racing what lives on for every event would leak a callback each time.
+      await this.#stop.unlessOver(this.#pump(events))
     } catch (error) {
       // Not awaited: an engine that ignores the signal must not hold the session.
       void events.return?.().catch(() => {})
@@ -201,20 +196,20 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     }
   }
 
-  // What an engine yields after a cancel is no part of the run any more.
   async #pump(events: AsyncIterator<EngineEvent>): Promise<void> {
-    while (!this.#isCancelled) {
+    const stop = this.#stop
+    while (!stop.isOver) {
       const step = await events.next()
-      if (this.#isCancelled || step.done === true) break
-      this.#emit(step.value)
-      if (this.#queue !== undefined && (awaited.has(step.value.type) || this.#queue.isFull)) await this.#queue.flush()
+      if (stop.isOver || step.done === true) break
+      const event = step.value
+      // What an engine yields after a cancel is no part of the run any more, but for the ends of the tools that run.
+      if (stop.isCancelled && !this.#open.isToolEnd(event)) continue
+      if (event.type === 'provider-call-started' && !this.#open.areToolsRunning) stop.leaving.throwIfAborted()
+      this.#emit(event)
+      if (this.#queue !== undefined && (awaited.has(event.type) || this.#queue.isFull)) await this.#queue.flush()
+      if (stop.isCancelled && !this.#open.areToolsRunning) break
     }
-    this.#abort.signal.throwIfAborted()
-  }
-
-  // Raced once for the whole run: racing a promise that lives on for every event would leak a callback each time.
-  #unlessCancelled<T>(work: Promise<T>): Promise<T> {
-    return Promise.race([work, this.#cancelled])
+    stop.signal.throwIfAborted()
   }
 
   #emit(event: EngineEvent): void {
@@ -266,7 +261,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
         this.#called = { provider: event.provider, model: event.model }
         break
       case 'provider-call-finished':
-        requireJson(event.result)
+        requireJsonResult(event.result)
         break
       case 'approval-requested':
         this.#approvals.add(event)
@@ -281,11 +276,11 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   async #finish(durationMs: number): Promise<Turn> {
     this.#close(this.#open.segmentEnds())
-    this.#abort.signal.throwIfAborted() // a sink may have cancelled just now
+    this.#stop.signal.throwIfAborted() // a sink may have cancelled just now
     const terminal = () => ({ type: 'inference-finished' as const, result: this.#ledger.finished(durationMs) })
     try {
       // A cancel ends the wait for a store that hangs; the inference is finished all the same.
-      await this.#unlessCancelled(Promise.resolve(this.#options.persist?.(this.#preview(terminal().result))))
+      await this.#stop.unlessAborted(Promise.resolve(this.#options.persist?.(this.#preview(terminal().result))))
     } catch (error) {
       this.#emit({ type: 'persist-failed', error: errorInfo(error) })
     }
@@ -298,14 +293,15 @@ export class Inference implements AsyncIterable<InferenceEvent> {
       this.#settle('failed')
       return error
     }
+    if (error instanceof InferenceHandedOverError && !this.#stop.isCancelled) return this.#leave(error)
     const info = errorInfo(error)
     this.#approvals.clear()
     this.#close([...this.#open.segmentEnds(), ...this.#open.toolEnds()])
-    if (this.#isCancelled) {
+    if (this.#stop.isCancelled) {
       this.#closeCall({ finish_class: 'interrupted', stop_reason: 'cancelled' })
       const result = this.#ledger.stopped('cancelled', durationMs)
       await this.#endAnyway({ type: 'inference-stopped', reason: this.#cancelReason, result })
-      return this.#abort.signal.reason
+      return this.#stop.signal.reason
     }
     if (error instanceof InferenceInterruptedError) {
       this.#closeCall({ finish_class: 'interrupted', stop_reason: 'interrupted' })
@@ -316,6 +312,22 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#closeCall({ finish_class: 'error', error: { ...info } })
     await this.#endAnyway({ type: 'inference-failed', error: info, result: this.#ledger.failed(info, durationMs) })
     return error
+  }
+
+  /** Leaves what is open as it is. Gives the error that the caller sees: the log's own when the log does not say so. */
+  async #leave(error: InferenceHandedOverError): Promise<unknown> {
+    this.#stop.abandon(error)
+    this.#approvals.clear()
+    this.#isEnding = true
+    this.#show(this.#stamper.lifecycle({ type: 'inference-handed-over' }))
+    try {
+      await this.#queue?.flush()
+      return error
+    } catch (refused) {
+      return refused
+    } finally {
+      this.#settle('handed-over')
+    }
   }
 
   // A run whose log refuses its end has ended all the same: whoever opens the session next will record that.
@@ -370,20 +382,6 @@ export function run(engine: Engine, input: Turn, options: RunOptions): Inference
 
 function withIds(turn: Turn, ids: InferenceScope): Turn {
   return inferenceIdKey.set(sessionIdKey.set({ ...turn, id: ids.turnId }, ids.sessionId), ids.inferenceId)
-}
-
-// Checked before the event takes its place in the log, for what JSON cannot say cannot be a fact there.
-function requireJson(result: InferenceResult): void {
-  const path = findNonJson(result)
-  if (path === undefined) return
-  throw new GeppettoError('EVENT_INVALID', `The engine gave a result that is not JSON at ${path}.`, {
-    details: { path },
-  })
-}
-
-/** An error as an event tells it; what is not ours has the code INTERNAL. */
-function errorInfo(error: unknown): ErrorInfo {
-  return { code: isGeppettoError(error) ? error.code : 'INTERNAL', message: messageOf(error) }
 }
 
 function counter(): () => number {

@@ -68,13 +68,14 @@ describe('many calls', () => {
     await fc.assert(holds, { numRuns: 30 })
   })
 
-  test('end with the reason of the cancel, and none begins after it', async () => {
+  test('end with the reason of the cancel when those that run have ended, and none begins after it', async () => {
     const abort = new AbortController()
     const { gate, gates } = gated()
     const loop = toolLoop(eventEngine(toolReply(...calls)), [gate], { maxParallel: 2 })
     const ending = collect(loop(promptTurn, testContext({ signal: abort.signal })))
     await settle()
     abort.abort(new Error('enough'))
+    for (const end of gates.values()) end('done')
     await expect(ending).rejects.toBe(abort.signal.reason)
     expect([...gates.keys()]).toEqual(['c1', 'c2'])
   })

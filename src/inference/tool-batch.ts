@@ -2,7 +2,7 @@ import type { EngineEvent } from '../events/event.ts'
 import { toolError, type ToolCallBlock, type ToolUseBlock } from '../turns/block.ts'
 import type { InferenceContext } from './engine.ts'
 import { Replay } from './replay.ts'
-import { executeToolCall, type ToolExecutionSettings } from './tool-execution.ts'
+import { executeToolCall, isStopping, type ToolExecutionSettings } from './tool-execution.ts'
 
 export interface ToolBatchSettings extends Omit<ToolExecutionSettings, 'past'> {
   /** Calls that are executed at the same time. */
@@ -13,7 +13,8 @@ export interface ToolBatchSettings extends Omit<ToolExecutionSettings, 'past'> {
 
 /**
  * Executes `calls`. Starts and progress are told as they happen, results in the order of the calls: what a turn holds
- * does not depend on which tool was faster.
+ * does not depend on which tool was faster. When the run stops no call begins any more, and those that end are told at
+ * once; it rejects with the reason while a call is without its answer.
  */
 export async function* executeToolCalls(
   calls: readonly ToolCallBlock[],
@@ -24,9 +25,9 @@ export async function* executeToolCalls(
   // Whoever takes an event and comes back for the next has done with it all that was to be done: it is in the log.
   const emit = (event: EngineEvent) => new Promise<void>((taken) => events.push({ event, taken }))
   const execution = { ...settings, context, emit }
-  const results: ToolUseBlock[] = []
+  const results = new Map<ToolCallBlock, ToolUseBlock>()
+  const untold = new Set(calls)
   let begun = 0
-  let told = 0
   let failed: string | undefined
 
   const execute = (call: ToolCallBlock) =>
@@ -34,29 +35,42 @@ export async function* executeToolCalls(
       ? Promise.resolve(toolError(call.payload.id, `the tool was not run: ${failed} failed before it`))
       : executeToolCall(call, execution)
   const tellResults = () => {
-    for (let block = results[told]; block !== undefined; block = results[told]) {
-      for (const event of resultEvents(calls[told]?.payload.name ?? '', block)) void emit(event)
-      told += 1
+    for (const call of untold) {
+      const block = results.get(call)
+      if (block === undefined && !isStopping(context)) return
+      if (block === undefined) continue
+      for (const event of resultEvents(call.payload.name, block)) void emit(event)
+      untold.delete(call)
     }
   }
   const work = async () => {
-    for (let call = calls[begun]; call !== undefined; call = calls[begun]) {
-      const place = begun
+    for (let call = calls[begun]; call !== undefined && !isStopping(context); call = calls[begun]) {
       begun += 1
       const block = await execute(call)
+      if (block === undefined) continue
       if (block.payload.error !== undefined) failed ??= call.payload.name
-      results[place] = block
+      results.set(call, block)
       tellResults()
     }
   }
 
+  context.signal.addEventListener('abort', tellResults)
+  context.leaving.addEventListener('abort', tellResults)
   const workers = Promise.all(Array.from({ length: Math.min(settings.maxParallel, calls.length) }, work))
-  workers.finally(() => events.end()).catch(() => {}) // awaited below
+  workers
+    .finally(() => {
+      context.signal.removeEventListener('abort', tellResults)
+      context.leaving.removeEventListener('abort', tellResults)
+      events.end()
+    })
+    .catch(() => {}) // awaited below
   for await (const { event, taken } of events) {
     yield event
     taken()
   }
   await workers
+  context.signal.throwIfAborted()
+  if (untold.size > 0) context.leaving.throwIfAborted()
 }
 
 function resultEvents(toolName: string, block: ToolUseBlock): readonly EngineEvent[] {

@@ -6,6 +6,7 @@ import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../json
 import { toolArguments, toolError, toolResult, type ToolCallBlock, type ToolUseBlock } from '../turns/block.ts'
 import type { ApprovalDecision, InferenceContext } from './engine.ts'
 import type { CallPast } from './position.ts'
+import { cancelGraceMs } from './stop.ts'
 import { boundedText, toStoredJson, unknownOutcome } from './tool-result.ts'
 import type { Tool } from './tool.ts'
 
@@ -42,26 +43,40 @@ export interface ToolExecution extends ToolExecutionSettings {
   emit(event: EngineEvent): Promise<void>
 }
 
+/** Whether no call may begin any more: the run was cancelled, or another process goes on with it. */
+export function isStopping({ signal, leaving }: InferenceContext): boolean {
+  return signal.aborted || leaving.aborted
+}
+
 /**
- * Executes one call and gives the block that answers it. Whatever goes wrong with the call is an error result; only a
- * cancelled run rejects.
+ * Executes one call and gives the block that answers it. Whatever goes wrong with the call is an error result. A call
+ * that was not let run when the run stops gets no answer, nor does one that does not end in time after a cancel.
  */
-export async function executeToolCall(call: ToolCallBlock, execution: ToolExecution): Promise<ToolUseBlock> {
+export async function executeToolCall(
+  call: ToolCallBlock,
+  execution: ToolExecution,
+): Promise<ToolUseBlock | undefined> {
   const { id, name } = call.payload
   const { maxResultChars, context } = execution
+  let hasBegun = false
   try {
     const tool = findTool(name, execution)
     const permit = await permitFor(tool, call, execution)
     if ('answer' in permit) return permit.answer
-    const { input } = permit
+    if (isStopping(context)) return undefined
     await execution.emit(startEvent(tool, permit, call, execution))
-    const returned = await withRetries(execution, () => attempt(tool, input, id, execution))
+    hasBegun = true
+    if (context.signal.aborted) throw failure('the tool was not run: the run was cancelled before')
+    const returned = await withRetries(execution, () => attempt(tool, permit.input, id, execution))
     return toolResult(id, toStoredJson('the result', returned, maxResultChars))
   } catch (error) {
-    context.signal.throwIfAborted()
+    if (error instanceof LeftBehind || (!hasBegun && isStopping(context))) return undefined
     return toolError(id, boundedText(messageOf(error), maxResultChars))
   }
 }
+
+/** A tool that was told of the cancel did not end within its grace. */
+class LeftBehind extends Error {}
 
 function findTool(name: string, execution: ToolExecution): Tool {
   const tool = execution.tools.get(name)
@@ -151,6 +166,7 @@ async function decisionOn(
   const hash = approvalHash({ sessionId, turnId, toolName: tool.name, arguments: permit.arguments })
   const before = past.get(call.payload.id)?.approval
   if (before?.request.hash === hash) return before.decision ?? context.decision(before.request.approvalId)
+  context.leaving.throwIfAborted()
   const approvalId = context.newId()
   await emit({
     type: 'approval-requested',
@@ -198,42 +214,47 @@ async function attempt(tool: Tool, input: unknown, toolCallId: string, execution
     })
   }
   try {
-    return await inTime(tool, execution, execute)
+    return await inTime(tool, execution, execute, 'ends-in-grace')
   } finally {
     hasEnded = true
   }
 }
 
 /**
- * What `work` gives, unless the tool's time is up or the run is cancelled before. Work that ignores its signal is left
- * behind: how it ends is not heard.
+ * What `work` gives, unless the tool's time is up or the run is cancelled before; what the tool itself does may still
+ * end in its grace then. Work that ignores its signal is left behind: how it ends is not heard.
  */
 async function inTime<T>(
   tool: Tool,
   { context, timeoutMs: defaultMs }: ToolExecution,
   work: (signal: AbortSignal) => T | Promise<T>,
+  onCancel: 'ends-at-once' | 'ends-in-grace' = 'ends-at-once',
 ): Promise<T> {
   const timeoutMs = tool.timeoutMs ?? defaultMs
   const abort = new AbortController()
-  const stopWithRun = () => abort.abort(context.signal.reason)
+  const timeUp = Promise.withResolvers<never>()
+  const end = (error: Error) => {
+    timeUp.reject(error)
+    abort.abort(error)
+  }
+  const stopWithRun = () => {
+    const reason = context.signal.reason as Error // what the run was cancelled with
+    if (onCancel === 'ends-at-once') return end(reason)
+    cancelTimer()
+    cancelTimer = context.clock.schedule(cancelGraceMs, () => timeUp.reject(new LeftBehind()))
+    abort.abort(reason)
+  }
   context.signal.throwIfAborted()
   context.signal.addEventListener('abort', stopWithRun, { once: true })
-  const cancelTimer = context.clock.schedule(timeoutMs, () =>
-    abort.abort(failure(`the tool did not finish within ${timeoutMs} ms`)),
+  let cancelTimer = context.clock.schedule(timeoutMs, () =>
+    end(failure(`the tool did not finish within ${timeoutMs} ms`)),
   )
   try {
-    return await Promise.race([aborted(abort.signal), startOf(() => work(abort.signal))])
+    return await Promise.race([timeUp.promise, startOf(() => work(abort.signal))])
   } finally {
     cancelTimer()
     context.signal.removeEventListener('abort', stopWithRun)
   }
-}
-
-// The signal is one attempt's own, so what waits for it goes when the attempt does.
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }) // whatever it was aborted with
-  })
 }
 
 // A function that throws at once fails in the same way as one that throws later.
@@ -246,8 +267,9 @@ async function withRetries<T>({ retry, context }: ToolExecution, run: () => Prom
     try {
       return await run()
     } catch (error) {
-      if (retries >= retry.maxRetries) throw error
-      await sleep(context.clock, retry.backoffMs * retry.backoffFactor ** retries, context.signal)
+      if (retries >= retry.maxRetries || context.signal.aborted) throw error
+      const rested = sleep(context.clock, retry.backoffMs * retry.backoffFactor ** retries, context.signal)
+      await rested.catch(() => Promise.reject(error as Error)) // a cancel ends the wait, and this is how the call ended
     }
   }
 }

@@ -30,6 +30,7 @@ export function toolLoop(engine: Engine, tools: readonly Tool[], options: ToolLo
       const isUnderWay = start.next === 'tools' && iteration === start.iteration
       const reply = new Reply()
       if (!isUnderWay) {
+        context.leaving.throwIfAborted()
         const offer = offerTools(turn, loop, iteration)
         if (offer !== undefined) {
           turn = applyEvent(turn, offer)
@@ -85,7 +86,7 @@ function offerTools(turn: Turn, { config, definitions }: Loop, iteration: number
 
 async function* pause(
   { steps }: Loop,
-  { ids, signal }: InferenceContext,
+  { ids, signal, leaving }: InferenceContext,
   phase: StepPhase,
   summary: string,
   pendingTools?: number,
@@ -96,7 +97,7 @@ async function* pause(
   const { pauseId, deadlineMs } = step
   try {
     yield { type: 'debugger.pause', pauseId, phase, summary, deadlineMs, extra: step.extra }
-    await steps.wait(pauseId, signal)
+    await steps.wait(pauseId, AbortSignal.any([signal, leaving]))
   } finally {
     steps.continue(pauseId) // a reader that stops at the event leaves no pause behind
   }

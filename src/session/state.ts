@@ -17,8 +17,10 @@ export interface SessionState {
   readonly active?: {
     readonly inferenceId: string
     readonly turnId: string
-    /** How often its process has died since it last finished a step. */
+    /** How often its process has died in the middle since it last finished a step. */
     readonly restarts: number
+    /** Its process gave it up, and no other has taken it up yet. */
+    readonly handedOver?: true
     /** Why it is to stop. */
     readonly cancel?: string
   }
@@ -41,7 +43,12 @@ export function applyToState(state: SessionState, event: InferenceEvent | Unknow
       return { ...withoutQueued(state, inferenceId), active: { inferenceId, turnId, restarts: 0 } }
     }
     case 'inference-resumed':
-      return onActive(state, event.inferenceId, (active) => ({ ...active, restarts: event.restarts }))
+      return onActive(state, event.inferenceId, ({ handedOver: _handedOver, ...active }) => ({
+        ...active,
+        restarts: event.restarts,
+      }))
+    case 'inference-handed-over':
+      return onActive(state, event.inferenceId, (active) => ({ ...active, handedOver: true }))
     case 'provider-call-finished':
     case 'tool-result-ready':
       // It goes on: whatever took its process down was not this inference, or not for good.

@@ -72,9 +72,7 @@ export class StoredInference implements AsyncIterable<InferenceEvent> {
         return last === undefined ? createTurn() : readTurn(this.#store, this.#sessionId, last)
       }
       case 'inference-stopped':
-        throw new InferenceCancelledError('INFERENCE_CANCELLED', `Inference ${this.id} was cancelled: ${end.reason}.`, {
-          details: { inferenceId: this.id, reason: end.reason },
-        })
+        throw new InferenceCancelledError(this.id, end.reason)
       case 'inference-interrupted':
         throw new InferenceInterruptedError(this.id, end.reason)
       case 'inference-failed':

@@ -205,6 +205,15 @@ export class StoredSession {
     await this.#worker.close()
   }
 
+  /**
+   * Closes the session and leaves the inference that runs to the process that opens it next, as a server does that is
+   * told to end. It stops before its next step; when none comes within `withinMs`, where it is, as if the
+   * process had died. What it produced is in the store when this resolves, and the session is free.
+   */
+  async handOver(withinMs = 5_000): Promise<void> {
+    await this.#worker.handOver(withinMs)
+  }
+
   /** Commits what `decide` makes of the state; when somebody else changes it in the meantime, it is asked again. */
   async #change(
     decide: (

@@ -2,6 +2,8 @@ import { newUuid, sleep, systemClock, type Clock, type NewId } from '../clock.ts
 import { GeppettoError, messageOf } from '../errors.ts'
 import type { EventOf, InferenceEvent, InferenceScope } from '../events/event.ts'
 import type { ApprovalDecision } from '../inference/engine.ts'
+import { InferenceHandedOverError } from '../inference/inference-error.ts'
+import { isWaiting, positionOf } from '../inference/position.ts'
 import type { Past } from '../inference/run-options.ts'
 import { run, type Inference } from '../inference/run.ts'
 import type { Store } from '../store/store.ts'
@@ -34,6 +36,8 @@ export class SessionWorker {
   readonly #newId: NewId
   readonly #owner: string
   readonly #closing = new AbortController()
+  readonly #leaving = new AbortController()
+  readonly #givingUp = new AbortController()
   readonly #decided = new Map<string, ApprovalDecision>()
   readonly #waiting = new Map<string, (decision: ApprovalDecision) => void>()
   /** Inferences of this process whose end could not be recorded, and why. */
@@ -76,6 +80,14 @@ export class SessionWorker {
   async close(): Promise<void> {
     this.#closing.abort(new GeppettoError('SESSION_CLOSED', `Session ${this.#sessionId} is closed.`))
     await this.#working
+  }
+
+  /** Gives the session up: the inference that runs stops before its next step, after `withinMs` wherever it is. */
+  async handOver(withinMs: number): Promise<void> {
+    const cancelTimer = this.#clock.schedule(withinMs, () => this.#givingUp.abort())
+    this.#leaving.abort()
+    await this.close()
+    cancelTimer()
   }
 
   async #workUntilIdle(): Promise<void> {
@@ -155,19 +167,21 @@ export class SessionWorker {
       )
     }
     const ids = { sessionId: this.#sessionId, inferenceId: active.inferenceId, turnId: active.turnId }
-    const past = { events: recorded.events, plan: this.#planFor(active) }
+    const past = { events: recorded.events, plan: this.#planFor(active, recorded.events) }
     const inference = this.#run(recorded.input, ids, writer, undefined, past)
     await this.#end(inference, writer)
   }
 
-  #planFor({ inferenceId, restarts, cancel }: Active): Past['plan'] {
+  #planFor({ inferenceId, restarts, cancel, handedOver }: Active, events: readonly InferenceEvent[]): Past['plan'] {
     const { recovery = 'resume', maxRestarts = 3 } = this.#options
     const unrecorded = this.#unrecorded.get(inferenceId)
     if (cancel !== undefined) return { do: 'stop', reason: cancel }
     if (unrecorded !== undefined) return { do: 'interrupt', reason: `its end could not be recorded: ${unrecorded}` }
     if (recovery === 'interrupt') return { do: 'interrupt', reason: 'its process ended' }
-    if (restarts < maxRestarts) return { do: 'resume', restarts: restarts + 1 }
-    const message = `Inference ${inferenceId} ended its process ${restarts + 1} times; it is given up. Look at its last step with geppetto trace.`
+    // Only who dies at work may be what kills: not who waits for a person, nor who was told to end.
+    const deaths = handedOver === true || isWaiting(positionOf(events)) ? restarts : restarts + 1
+    if (deaths <= maxRestarts) return { do: 'resume', restarts: deaths }
+    const message = `Inference ${inferenceId} ended its process ${deaths} times; it is given up. Look at its last step with geppetto trace.`
     return { do: 'fail', error: new GeppettoError('INFERENCE_POISONED', message, { details: { inferenceId } }) }
   }
 
@@ -185,6 +199,7 @@ export class SessionWorker {
       clock: this.#clock,
       newId: this.#newId,
       onSnapshot: (turn, phase) => writer.take(turn, phase),
+      handOver: { beforeNextStep: this.#leaving.signal, now: this.#givingUp.signal },
       decision: (approvalId, signal) => this.#decision(approvalId, signal),
       record: async (events) => {
         if (toOpen === undefined) return writer.write(events)
@@ -211,6 +226,7 @@ export class SessionWorker {
       this.#decided.clear()
       this.#waiting.clear()
     }
+    if (failure instanceof InferenceHandedOverError) return
     if (writer.isFenced) throw new SessionFencedError(this.#sessionId)
     const { active, queue } = writer.state
     const isOpen = active?.inferenceId === inference.id

@@ -19,6 +19,8 @@ export function changesBy(event: InferenceEvent): readonly Change[] {
       return [inference(event, { status: 'running' })]
     case 'inference-resumed':
       return [inference(event, { status: 'running', restarts: event.restarts })]
+    case 'inference-handed-over':
+      return [inference(event, { status: 'queued' })]
     case 'cancel-requested':
       return [inference(event, { reason: event.reason })]
     case 'inference-finished':

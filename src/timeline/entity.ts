@@ -94,6 +94,7 @@ export interface NoticeEntity extends EntityBase {
   readonly message: string
 }
 
+/** `queued`: it waits for a process to take it up, for the first time or again. */
 export type InferenceViewStatus = 'queued' | 'running' | 'waiting' | 'finished' | 'stopped' | 'failed' | 'interrupted'
 
 /** The inference itself: where it stands, what it cost. */

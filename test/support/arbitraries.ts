@@ -305,6 +305,7 @@ const eventFields: Fields = {
   'prompt-accepted': ['inference', fc.record({ block: userBlock, key: someText }, { requiredKeys: ['block'] })],
   'inference-started': ['inference', none],
   'inference-resumed': ['inference', fc.record({ restarts: fc.nat() })],
+  'inference-handed-over': ['inference', none],
   'cancel-requested': ['inference', fc.record({ reason: text })],
   'inference-finished': ['inference', fc.record({ result: inferenceResult })],
   'inference-stopped': ['inference', fc.record({ reason: text, result: inferenceResult })],

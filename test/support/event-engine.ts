@@ -92,6 +92,7 @@ export function testContext(changes: Partial<InferenceContext> = {}): InferenceC
   return {
     ids: testIds,
     signal: new AbortController().signal,
+    leaving: new AbortController().signal,
     tools: [],
     clock: new FakeClock(),
     newId: countingIds(),

@@ -113,15 +113,50 @@ function heard(events: readonly InferenceEvent[], { cancelled = [], decided = []
   ]
 }
 
-/** An inference is taken up at most three times without a finished step, each counted, and given up only then. */
+/**
+ * An inference is taken up at most three times without a finished step, each counted, and given up only then. One that
+ * was handed over, or that only waited for a decision, is taken up as often as it takes.
+ */
 function restarts(events: readonly InferenceEvent[]): readonly string[] {
   const found: string[] = []
   const counts = new Map<string, number>()
   const last = new Map<string, number>()
+  const underWay = new Set<string>()
+  const asked = new Set<string>()
+  let isHandedOver = false
   for (const event of events) {
     const { inferenceId = '' } = event
+    switch (event.type) {
+      case 'inference-started':
+        underWay.clear()
+        asked.clear()
+        break
+      case 'provider-call-started':
+        underWay.add('reply')
+        break
+      case 'provider-call-finished':
+        underWay.delete('reply')
+        break
+      case 'tool-execution-started':
+        underWay.add(event.toolCallId)
+        break
+      case 'approval-requested':
+        underWay.delete(event.toolCallId) // asked about because nobody saw it end
+        asked.add(event.toolCallId)
+        break
+      case 'approval-decided':
+        asked.delete(event.toolCallId)
+        break
+      case 'tool-result-ready':
+        underWay.delete(event.toolCallId)
+        break
+      default:
+    }
+    if (event.type === 'inference-handed-over') isHandedOver = true
     if (event.type === 'inference-resumed') {
-      const count = (counts.get(inferenceId) ?? 0) + 1
+      const isDeath = !isHandedOver && !(asked.size > 0 && underWay.size === 0)
+      isHandedOver = false
+      const count = (counts.get(inferenceId) ?? 0) + (isDeath ? 1 : 0)
       counts.set(inferenceId, count)
       last.set(inferenceId, count)
       if (event.restarts !== count || count > 3) found.push(`restart ${count} of ${inferenceId} says ${event.restarts}`)
