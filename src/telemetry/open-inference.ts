@@ -105,10 +105,10 @@ export class OpenInference {
     this.#measureDuration('agentDuration', this.#agent, event.at, ending)
   }
 
-  /** Ends everything of an inference whose end nobody will hear of. */
-  giveUp(at: string): void {
-    this.#closeParts(at, interrupted)
-    this.#close(this.#agent, at, interrupted)
+  /** Ends the spans of an inference that goes on elsewhere, or whose end nobody will hear of. */
+  giveUp(at: string, ending: Ending): void {
+    this.#closeParts(at, ending)
+    this.#close(this.#agent, at, ending)
   }
 
   #startCall(event: EventOf<'provider-call-started'>): void {
@@ -224,7 +224,7 @@ export class OpenInference {
   }
 }
 
-const interrupted: Ending = { code: 'INFERENCE_INTERRUPTED' }
+export const interrupted: Ending = { code: 'INFERENCE_INTERRUPTED' }
 
 const toolEndings = {
   success: () => ({}),

@@ -1,8 +1,7 @@
 import { ROOT_CONTEXT, type Context, type Meter, type Tracer } from '@opentelemetry/api'
 import { isTerminal, type InferenceEvent, type InferenceScope } from '../events/event.ts'
-import type { EventSink } from '../events/sink.ts'
 import { Measures } from './measures.ts'
-import { OpenInference, type Telemetry } from './open-inference.ts'
+import { interrupted, OpenInference, type Telemetry } from './open-inference.ts'
 import type { Vintage } from './vintage.ts'
 
 export interface TelemetryOptions {
@@ -25,7 +24,7 @@ const mostOpen = 10_000
  * provider call and one for each execution of a tool. One sink serves any number of sessions, and keeps nothing of an
  * inference that has ended.
  */
-export function telemetrySink(options: TelemetryOptions): EventSink {
+export function telemetrySink(options: TelemetryOptions): (event: InferenceEvent) => void {
   const { tracer, meter, vintage = 'genai-0.1', content = false, parent = () => ROOT_CONTEXT } = options
   const measures = new Measures(meter, vintage)
   const telemetry: Telemetry = { tracer, measures, vintage, hasContent: content, parentOf: parent }
@@ -37,13 +36,19 @@ export function telemetrySink(options: TelemetryOptions): EventSink {
     let inference = open.get(inferenceId)
     if (inference === undefined) {
       if (!opens(event)) return
-      inference = new OpenInference(telemetry, { ...event, inferenceId }, event.at)
+      inference = new OpenInference(
+        telemetry,
+        { sessionId: event.sessionId, turnId: event.turnId, inferenceId },
+        event.at,
+      )
       open.set(inferenceId, inference)
       if (open.size > mostOpen) giveUpOldest(open, event.at)
     }
-    if (!isTerminal(event)) return inference.add(event)
+    const isHandedOver = event.type === 'inference-handed-over'
+    if (!isHandedOver && !isTerminal(event)) return inference.add(event)
     open.delete(inferenceId)
-    inference.end(event)
+    if (isHandedOver) inference.giveUp(event.at, {})
+    else inference.end(event)
   }
 }
 
@@ -64,6 +69,6 @@ function opens(event: InferenceEvent): boolean {
 function giveUpOldest(open: Map<string, OpenInference>, at: string): void {
   for (const [inferenceId, oldest] of open) {
     open.delete(inferenceId)
-    return oldest.giveUp(at)
+    return oldest.giveUp(at, interrupted)
   }
 }
