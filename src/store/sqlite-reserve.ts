@@ -11,7 +11,9 @@ import type { DatabaseSync } from 'node:sqlite'
 export const reserveBytes = 2 * 1024 * 1024
 /** How much of the log is written back at a time, in pages of 4096 bytes. */
 export const checkpointPages = 250
-/** So much unused space in the database itself does as well: what is written there does not make it grow. */
+/** Less than the reserve, and still enough to open a store and delete sessions: SQLite's index of its log and a short log. */
+export const openingBytes = reserveBytes / 16
+/** So much unused space in the database itself does in its stead: what is written there does not make it grow. */
 const roomBytes = reserveBytes / 4
 
 /** Where the reserve of the store in `file` lies, however it was named; a store in memory has none. */
@@ -23,17 +25,18 @@ export function reserveOf(file: string): string | undefined {
   }
 }
 
-/** Makes the reserve when it is not there. False when there is no space for it. */
-export function keepReserve(reserve: string | undefined): boolean {
+/** Whether the reserve is there; it is made when it is not, and there are at least `least` bytes for it. */
+export function keepReserve(reserve: string | undefined, least = reserveBytes): boolean {
   if (reserve === undefined) return true
   try {
-    if (statSync(reserve, { throwIfNoEntry: false })?.size === reserveBytes) return true
-    // What cannot be must not be tried with each commit.
+    const kept = statSync(reserve, { throwIfNoEntry: false })?.size ?? 0
+    if (kept === reserveBytes) return true
     const { bavail, bsize } = statfsSync(dirname(reserve))
-    if (bavail * bsize < reserveBytes) return false
+    const bytes = Math.min(bavail * bsize + kept, reserveBytes)
+    if (bytes < least) return false
     rmSync(reserve, { force: true })
-    writeFileSync(reserve, incompressible(), { flag: 'wx', mode: 0o600 })
-    return true
+    writeFileSync(reserve, incompressible(bytes), { flag: 'wx', mode: 0o600 })
+    return bytes === reserveBytes
   } catch (error) {
     if (!isNoSpace(error)) return true // a folder that takes no new file: the store does without
     giveUpReserve(reserve)
@@ -60,8 +63,8 @@ export function hasRoom(database: DatabaseSync): boolean {
 }
 
 // Zeros take no space on a file system that compresses.
-function incompressible(): Buffer {
-  return createHash('shake256', { outputLength: reserveBytes }).digest()
+function incompressible(bytes: number): Buffer {
+  return createHash('shake256', { outputLength: bytes }).digest()
 }
 
 function isNoSpace(error: unknown): boolean {

@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '../clock.ts'
 import type { Phase } from '../events/event.ts'
 import { isGone } from './owner.ts'
 import { isBusy, isFull, storeClosed, storeError, storeFull } from './sqlite-error.ts'
-import { giveUpReserve, hasRoom, keepReserve, reserveOf } from './sqlite-reserve.ts'
+import { giveUpReserve, hasRoom, keepReserve, openingBytes, reserveOf } from './sqlite-reserve.ts'
 import { openDatabase } from './sqlite-schema.ts'
 import { prepareAll, type SessionRow, type SnapshotRow } from './sqlite-statements.ts'
 import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock } from './store.ts'
@@ -273,7 +273,7 @@ export class SqliteStore implements Store {
     try {
       this.#writes.close()
       this.#database.close()
-      keepReserve(this.#reserve) // the files that are gone now may have stood in its place
+      keepReserve(this.#reserve, openingBytes) // the files that are gone now may have stood in its place
     } catch (error) {
       throw storeError(error, this.#file)
     }

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../clock.ts'
 import { isBusy, isFull } from './sqlite-error.ts'
-import { giveUpReserve, reserveOf } from './sqlite-reserve.ts'
+import { giveUpReserve, hasRoom, reserveOf } from './sqlite-reserve.ts'
 
 interface Write {
   readonly run: () => void
@@ -39,7 +39,7 @@ export class WriteQueue {
 
   /**
    * What `write` returns, once that is durable. It runs inside the transaction, and may run more than once. On a full disk
-   * the reserve is given up for one that is urgent.
+   * the reserve is given up for one that is urgent, and for any when the database has room, which stands for it then.
    */
   run<Result>(write: () => Result, isUrgent = false): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -75,7 +75,7 @@ export class WriteQueue {
     this.#transact(writes, (error) => {
       const [write] = writes
       if (write === undefined || writes.length > 1) this.#oneByOne(writes)
-      else if (write.isUrgent && isFull(error, this.#file)) this.#makeRoomFor(write)
+      else if (isFull(error, this.#file) && (write.isUrgent || hasRoom(this.#database))) this.#makeRoomFor(write)
       else write.reject(error)
     })
   }
