@@ -14,6 +14,8 @@ const user = join(folder, 'user')
 interface Manifest {
   readonly name: string
   readonly version: string
+  /** Optional ones; who uses everything has them. */
+  readonly peerDependencies: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, unknown>>
 }
 
@@ -51,7 +53,8 @@ function pack(): string {
 function install(tarball: string): void {
   mkdirSync(user)
   writeFileSync(join(user, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
-  run(user, 'npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball])
+  const peers = Object.entries(manifest.peerDependencies).map(([name, range]) => `${name}@${range}`)
+  run(user, 'npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', tarball, ...peers])
   const lock = readFileSync(join(user, 'node_modules/.package-lock.json'), 'utf8')
   const packages = Object.keys((JSON.parse(lock) as { packages: object }).packages)
   const list = packages.join(', ')

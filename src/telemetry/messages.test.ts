@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { eventEngine, textReply, toolReply } from '../../test/support/event-engine.ts'
-import { watchedRun } from '../../test/support/recorded-telemetry.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { recordedTelemetry, watchedRun } from '../../test/support/recorded-telemetry.ts'
 import { echo } from '../../test/support/runs.ts'
+import { isTerminal } from '../events/event.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
+import { Session } from '../session/session.ts'
+import { MemoryStore } from '../store/memory-store.ts'
 import {
   assistantText,
   otherBlock,
@@ -45,6 +49,27 @@ describe('content', () => {
       { role: 'assistant', parts: [{ type: 'text', content: 'It is cold.' }], finish_reason: 'completed' },
     ])
   })
+})
+
+test('a reader of the log has the prompt too, and in the next turn only what is new', async () => {
+  const telemetry = recordedTelemetry({ content: true })
+  const clock = new FakeClock()
+  const store = new MemoryStore({ clock })
+  const session = await Session.open(store, 's', { engine: eventEngine(textReply('One'), textReply('Two')), clock })
+  const answers = [await session.submit('First'), await session.submit('Second')]
+  for (let step = 0; step < 20; step += 1) await clock.advance(100)
+  await Promise.all(answers.map(({ result }) => result))
+  let ends = 0
+  for await (const event of session.events()) {
+    if (event.type === 'unknown') continue
+    telemetry.sink(event)
+    if (isTerminal(event)) ends += 1
+    if (ends === 2) break
+  }
+  await session.close()
+  const inputs = [0, 1].map((index) => telemetry.span('chat test-1', index)?.attributes['gen_ai.input.messages'])
+  const asked = (content: string) => JSON.stringify([{ role: 'user', parts: [{ type: 'text', content }] }])
+  expect(inputs).toEqual([asked('First'), asked('Second')])
 })
 
 describe('a block', () => {
