@@ -10,6 +10,7 @@ const folders = [
   'turns',
   'events',
   'timeline',
+  'client',
   'telemetry',
   'inference',
   'providers',
@@ -17,6 +18,7 @@ const folders = [
   'store',
   'cassette',
   'session',
+  'server',
 ]
 const entries = ['index', ...folders.map((folder) => `${folder}/index`), 'cli/main']
 

@@ -52,3 +52,35 @@ describe('a session that is made before anyone says anything', () => {
     await session.close()
   })
 })
+
+describe('a prompt that comes while another is answered', () => {
+  const [slow, fast] = [scripted({ pace: 1 }), scripted({ pace: 0 })]
+  const opened = () =>
+    Session.open(new MemoryStore(), 's', {
+      engine: (turn, context) => (runtimeKey.get(turn) === 'fast' ? fast : slow)(turn, context),
+    })
+
+  test('is refused when it may not wait, and is accepted when nothing runs', async () => {
+    const session = await opened()
+    const first = await session.submit('Say one two three', { whileRunning: 'refuse' })
+    await expect(session.submit('Say four', { whileRunning: 'refuse' })).rejects.toMatchObject({ code: 'SESSION_BUSY' })
+    await first.cancel()
+    await first.result.catch(() => {})
+    await (await session.submit('Say four', { whileRunning: 'refuse' })).cancel()
+    await session.close()
+  })
+
+  test('takes the place of what runs and of what waits', async () => {
+    const session = await opened()
+    const running = await session.submit('Say one two three')
+    const waiting = await session.submit('Say four')
+    const last = await session.submit('Say five', { whileRunning: 'replace', runtime: 'fast' })
+    for (const replaced of [running, waiting]) {
+      await expect(replaced.result).rejects.toMatchObject({ code: 'INFERENCE_CANCELLED' })
+    }
+    const events = []
+    for await (const event of last) events.push(event.type)
+    expect(events.at(-1)).toBe('inference-finished')
+    await session.close()
+  })
+})

@@ -1,0 +1,53 @@
+import type { Hono } from 'hono'
+import type { Clock, NewId } from '../clock.ts'
+import type { StepController } from '../inference/steps.ts'
+import type { Access } from './access.ts'
+import type { Conversations } from './conversations.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import type { Profiles } from './profile.ts'
+import type { Socket } from './socket.ts'
+
+/** What becomes of a prompt that comes while another is answered: it waits, it is refused, or it takes the other's place. */
+export type WhileRunning = 'queue' | 'refuse' | 'replace'
+
+/** What the routes of every dialect work with. */
+export interface ServerContext {
+  readonly conversations: Conversations
+  readonly profiles: Profiles
+  readonly steps: StepController
+  readonly whileRunning: WhileRunning
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Aborts when the server is to stop: open streams end, their clients come back to another one. */
+  readonly stopping: AbortSignal
+}
+
+/** What each request has when it reaches its route. */
+export interface RouteEnv {
+  Variables: {
+    readonly access: Access
+    readonly requestId: string
+  }
+}
+export type Routes = Hono<RouteEnv>
+
+/** What a socket has when its handshake is done; the caller has been let in. */
+export interface SocketRequest {
+  readonly url: URL
+  readonly headers: Headers
+  readonly access: Access
+  readonly requestId: string
+}
+
+/** One way of speaking with clients: its routes, and the sockets that it accepts, by path. */
+export interface Dialect {
+  readonly routes?: Routes
+  /** `open` may throw before it takes the socket: the handshake is then refused with the error's status. */
+  readonly sockets?: Readonly<Record<string, (request: SocketRequest) => Promise<SocketHandler>>>
+}
+
+/** What a dialect does with a socket once it is open. */
+export type SocketHandler = (socket: Socket) => void

@@ -1,0 +1,182 @@
+import type { Clock, NewId } from '../clock.ts'
+import { GeppettoError } from '../errors.ts'
+import type { EventSink } from '../events/sink.ts'
+import type { Engine } from '../inference/engine.ts'
+import { createSession, forkSession } from '../session/fork.ts'
+import { StoredSession } from '../session/stored-session.ts'
+import { unknownSession } from '../session/writer.ts'
+import type { Head, Store } from '../store/store.ts'
+import type { Principal } from './principal.ts'
+
+/** Sessions that are held open though nothing happens in them: opening one again costs little. */
+const idleLimit = 1_000
+/** How often sessions are looked for whose process has died. */
+const sweepMs = 2_000
+
+export interface ConversationsOptions {
+  readonly store: Store
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly newId: NewId
+  readonly sinks: readonly EventSink[]
+  /** Hears of what goes wrong while no request waits. */
+  readonly onError: (error: unknown) => void
+}
+
+/** A session as a caller may use it. */
+export interface Conversation {
+  readonly session: StoredSession
+  readonly head: Head
+}
+
+/**
+ * The sessions of a server, each for the tenant whose it is: every way to a session leads through here. What another
+ * tenant has is not there for a caller, in the same words as what nobody has.
+ */
+export class Conversations {
+  readonly store: Store
+  readonly #options: ConversationsOptions
+  readonly #open = new Map<string, Promise<StoredSession>>()
+  #cancelSweep: (() => void) | undefined
+  #isStopping = false
+
+  constructor(options: ConversationsOptions) {
+    this.store = options.store
+    this.#options = options
+  }
+
+  /** Takes up what dead processes have left, now and from time to time. */
+  async start(): Promise<void> {
+    await this.#sweep()
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping
+  }
+
+  /** Where a session of the caller's stands. Throws SESSION_UNKNOWN. */
+  async head({ tenant }: Principal, sessionId: string): Promise<Head> {
+    const head = await this.store.head(sessionId)
+    if (head === undefined || head.tenant !== tenant) throw unknownSession(sessionId)
+    return head
+  }
+
+  /** A session of the caller's, ready for commands. Throws SESSION_UNKNOWN. */
+  async find(principal: Principal, sessionId: string): Promise<Conversation> {
+    const head = await this.head(principal, sessionId)
+    return { head, session: await this.#session(sessionId) }
+  }
+
+  /** As `find`, but makes the session when it is not there. One that is another's is unknown. */
+  async findOrCreate(principal: Principal, sessionId: string): Promise<Conversation> {
+    if ((await this.store.head(sessionId)) === undefined) {
+      await this.create(principal, sessionId).catch((error: unknown) => {
+        if ((error as { readonly code?: unknown }).code !== 'SESSION_EXISTS') throw error // somebody was faster: it may be the caller
+      })
+    }
+    return this.find(principal, sessionId)
+  }
+
+  /** Makes an empty session for the caller. Throws SESSION_EXISTS when the id is another's. */
+  create({ tenant }: Principal, id?: string): Promise<string> {
+    this.#requireRunning()
+    const { clock, newId } = this.#options
+    return createSession(this.store, { tenant, clock, newId, ...(id !== undefined && { id }) })
+  }
+
+  /** Begins a session that goes on from a turn of one of the caller's. Throws SESSION_UNKNOWN, TURN_UNKNOWN, SESSION_EXISTS. */
+  async fork(
+    principal: Principal,
+    sessionId: string,
+    { turnId, id }: { readonly turnId?: string; readonly id?: string } = {},
+  ): Promise<string> {
+    this.#requireRunning()
+    await this.head(principal, sessionId)
+    const { clock, newId } = this.#options
+    const named = { ...(turnId !== undefined && { turnId }), ...(id !== undefined && { id }) }
+    return forkSession(this.store, sessionId, { tenant: principal.tenant, clock, newId, ...named })
+  }
+
+  /** The caller's sessions, the one that changed last first. */
+  list(
+    { tenant }: Principal,
+    options: Omit<NonNullable<Parameters<Store['list']>[0]>, 'tenant'> = {},
+  ): Promise<readonly Head[]> {
+    return this.store.list({ ...options, tenant })
+  }
+
+  /** Cancels what runs and removes all of a session of the caller's. Throws SESSION_UNKNOWN. */
+  async delete(principal: Principal, sessionId: string): Promise<void> {
+    await this.head(principal, sessionId)
+    const open = await this.#open.get(sessionId)
+    open?.active?.cancel('the session was deleted')
+    this.#open.delete(sessionId)
+    await open?.close()
+    await this.store.delete(sessionId)
+  }
+
+  /**
+   * The session that an event or a log record names, for sinks and adapters: whose it is, and its handle. Undefined when
+   * there is none. It asks nobody for permission, so it is not for requests.
+   */
+  async findConversationBySessionId(
+    sessionId: string,
+  ): Promise<(Conversation & { readonly tenant: string }) | undefined> {
+    const head = await this.store.head(sessionId)
+    return head && { head, tenant: head.tenant, session: await this.#session(sessionId) }
+  }
+
+  /**
+   * Stops within `withinMs`: nothing more is accepted, and what runs is given up at the next boundary of a step, for
+   * whoever opens the session next.
+   */
+  async stop(withinMs: number): Promise<void> {
+    this.#isStopping = true
+    this.#cancelSweep?.()
+    const handOver = async (opened: Promise<StoredSession>) => (await opened).handOver(withinMs)
+    const given = await Promise.allSettled([...this.#open.values()].map(handOver))
+    for (const each of given) if (each.status === 'rejected') this.#options.onError(each.reason)
+  }
+
+  #session(sessionId: string): Promise<StoredSession> {
+    const known = this.#open.get(sessionId)
+    if (known !== undefined) {
+      this.#open.delete(sessionId) // the one that was used last stands last
+      this.#open.set(sessionId, known)
+      return known
+    }
+    this.#requireRunning()
+    const { engine, clock, newId, sinks, onError } = this.#options
+    const opened = StoredSession.open(this.store, sessionId, { engine, clock, newId, sinks, onError })
+    this.#open.set(sessionId, opened)
+    opened.catch(() => this.#open.delete(sessionId))
+    if (this.#open.size > idleLimit) void this.#closeOldestIdle()
+    return opened
+  }
+
+  async #closeOldestIdle(): Promise<void> {
+    for (const [sessionId, opened] of this.#open) {
+      const session = await opened.catch(() => undefined)
+      if (session === undefined || session.isWorking || this.#open.get(sessionId) !== opened) continue
+      this.#open.delete(sessionId)
+      await session.close()
+      return
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      for (const { sessionId, owner } of await this.store.list({ hasWork: true })) {
+        if (owner === undefined && !this.#isStopping) (await this.#session(sessionId)).wake()
+      }
+    } catch (error) {
+      this.#options.onError(error)
+    }
+    if (!this.#isStopping) this.#cancelSweep = this.#options.clock.schedule(sweepMs, () => void this.#sweep())
+  }
+
+  #requireRunning(): void {
+    if (!this.#isStopping) return
+    throw new GeppettoError('SERVER_STOPPING', 'The server is being stopped; try again in a moment.')
+  }
+}

@@ -1,0 +1,15 @@
+// The server: sessions over HTTP and WebSocket, for our own clients and for those of others. Begin with server.ts.
+export { createMetrics, type Metrics } from './metrics.ts'
+export { listen, upgrader, type Listening, type ListenOptions } from './node.ts'
+export {
+  localUser,
+  permissions,
+  type Authenticate,
+  type Credentials,
+  type Permission,
+  type Principal,
+} from './principal.ts'
+export { type Profile } from './profile.ts'
+export { GeppettoServer, type ServerOptions } from './server.ts'
+export { type Dialect, type ServerContext, type WhileRunning } from './context.ts'
+export { type Log } from './log.ts'

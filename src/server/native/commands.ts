@@ -1,0 +1,145 @@
+import * as v from 'valibot'
+import { GeppettoError } from '../../errors.ts'
+import type { JsonObject } from '../../json.ts'
+import type { Access } from '../access.ts'
+import { attachmentSchema, imagesOf } from '../attachments.ts'
+import { parseAs } from '../body.ts'
+import type { ServerContext } from '../context.ts'
+
+// What a client can do to a session, whatever it speaks over: each command takes JSON of its shape and gives JSON.
+
+/** Ids that callers choose stand in addresses and in logs. */
+export const idSchema = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be 1 to 128 letters, digits, ".", "_", ":" or "-"'),
+)
+
+/** An idempotency key: any text that is short enough to be kept. */
+export const keySchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255))
+
+const createSchema = v.object({ session_id: v.optional(idSchema), id: v.optional(idSchema) })
+const messageSchema = v.object({
+  prompt: v.pipe(v.string(), v.maxLength(1_000_000)),
+  attachments: v.optional(v.pipe(v.array(attachmentSchema), v.maxLength(16))),
+  profile: v.optional(v.string()),
+})
+const cancelSchema = v.object({
+  inference_id: v.optional(v.string()),
+  reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
+})
+const decideSchema = v.object({
+  decision: v.picklist(['approved', 'denied']),
+  /** Replaces the arguments. */
+  input: v.optional(v.record(v.string(), v.any())),
+  message: v.optional(v.pipe(v.string(), v.maxLength(10_000))),
+  hash: v.optional(v.string()),
+})
+const forkSchema = v.object({ turn_id: v.optional(v.string()), session_id: v.optional(idSchema) })
+
+/** `{session_id?}` makes an empty session; one of the caller's that is there already is left as it is. */
+export async function createSession(context: ServerContext, access: Access, body: unknown): Promise<JsonObject> {
+  access.require('write')
+  const { session_id, id } = parseAs(createSchema, body)
+  return { session_id: await context.conversations.create(access.principal, session_id ?? id) }
+}
+
+/**
+ * `{prompt, attachments?, profile?}`: when this resolves, the prompt is in the log and will be answered. The same key
+ * gives the same answer.
+ */
+export async function submitMessage(
+  context: ServerContext,
+  access: Access,
+  sessionId: string,
+  body: unknown,
+  idempotencyKey?: string,
+): Promise<JsonObject> {
+  access.require('write')
+  const { prompt, attachments = [], profile } = parseAs(messageSchema, body)
+  const images = imagesOf(attachments)
+  if (prompt.trim() === '' && images.length === 0) {
+    throw new GeppettoError('REQUEST_INVALID', 'prompt: there is nothing to answer; send a text or an image.')
+  }
+  const { session } = await context.conversations.find(access.principal, sessionId)
+  const inference = await session.submit(prompt, {
+    images,
+    whileRunning: context.whileRunning,
+    ...(profile !== undefined && { runtime: { profile: context.profiles.named(profile).slug } }),
+    ...(idempotencyKey !== undefined && { idempotencyKey: parseAs(keySchema, idempotencyKey) }),
+  })
+  return {
+    session_id: sessionId,
+    turn_id: inference.turnId,
+    inference_id: inference.id,
+    status: 'queued',
+    ordinal: inference.ordinal,
+  }
+}
+
+/** `{inference_id?, reason?}` asks an inference to stop, by default the one that runs. */
+export async function cancelInference(
+  context: ServerContext,
+  access: Access,
+  sessionId: string,
+  body: unknown,
+): Promise<JsonObject> {
+  access.require('write')
+  const { inference_id: inferenceId, reason } = parseAs(cancelSchema, body)
+  const { session } = await context.conversations.find(access.principal, sessionId)
+  const isAsked = await session.cancel(inferenceId, reason)
+  return { session_id: sessionId, status: isAsked ? 'cancelling' : 'ended' }
+}
+
+/** `{decision, input?, message?, hash?}` answers an approval; the same answer again changes nothing. */
+export async function decideApproval(
+  context: ServerContext,
+  access: Access,
+  sessionId: string,
+  approvalId: string,
+  body: unknown,
+): Promise<JsonObject> {
+  access.require('write')
+  const { input, message, hash, decision } = parseAs(decideSchema, body)
+  const { session } = await context.conversations.find(access.principal, sessionId)
+  await session.decide(approvalId, {
+    decision,
+    by: access.principal.name,
+    ...(input !== undefined && { input }),
+    ...(message !== undefined && { message }),
+    ...(hash !== undefined && { hash }),
+  })
+  return { session_id: sessionId, approval_id: approvalId, decision }
+}
+
+/** Lets a run go on that waits at a step. */
+export async function continueStep(
+  context: ServerContext,
+  access: Access,
+  sessionId: string,
+  pauseId: string,
+): Promise<JsonObject> {
+  access.require('write')
+  await context.conversations.head(access.principal, sessionId)
+  const pause = context.steps.lookup(pauseId)
+  if (pause?.scope.sessionId !== sessionId) {
+    throw new GeppettoError('PAUSE_UNKNOWN', `Session ${sessionId} does not wait at ${pauseId}: it goes on already.`)
+  }
+  context.steps.continue(pauseId)
+  return { session_id: sessionId, pause_id: pauseId, status: 'continued' }
+}
+
+/** `{turn_id?, session_id?}` begins a session that goes on from a turn of this one, by default the latest. */
+export async function forkSession(
+  context: ServerContext,
+  access: Access,
+  sessionId: string,
+  body: unknown,
+): Promise<JsonObject> {
+  access.require('write')
+  const { turn_id: turnId, session_id: id } = parseAs(forkSchema, body)
+  const named = { ...(turnId !== undefined && { turnId }), ...(id !== undefined && { id }) }
+  return {
+    session_id: await context.conversations.fork(access.principal, sessionId, named),
+    origin: { session_id: sessionId },
+  }
+}

@@ -1,0 +1,126 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { getRequestListener } from '@hono/node-server'
+import { WebSocketServer, type WebSocket } from 'ws'
+import type { GeppettoServer } from './server.ts'
+import { Socket } from './socket.ts'
+
+/** Bytes of one message to a socket, and how many sockets are pinged how often. */
+const messageLimit = 1_048_576
+const pingMs = 30_000
+/** What a client may take for its headers, and for its whole request; an answer may take as long as it likes. */
+const headersTimeoutMs = 10_000
+const requestTimeoutMs = 60_000
+
+export interface ListenOptions {
+  /** Default 8080; 0 for any that is free. */
+  readonly port?: number
+  /** Default `127.0.0.1`: who else is to reach the server needs tokens, and its name in `allowedHosts`. */
+  readonly host?: string
+}
+
+/** A server that listens. */
+export interface Listening {
+  /** As `http://127.0.0.1:8080`. */
+  readonly url: string
+  /** Stops within 10 s: nothing new is let in, streams end, runs are handed over, connections are closed. */
+  close(): Promise<void>
+}
+
+/** Lets the sockets of a Node server in: `server.on('upgrade', upgrader(geppetto))`. */
+export function upgrader(geppetto: GeppettoServer): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: messageLimit,
+    // A small message could unpack to a huge one.
+    perMessageDeflate: false,
+    // The token that came as a subprotocol is not said again.
+    handleProtocols: (protocols) => [...protocols].find((name) => !name.startsWith('bearer.')) ?? false,
+  })
+  return (incoming, connection, head) => {
+    connection.on('error', () => connection.destroy())
+    void geppetto.socket(requestOf(incoming)).then(async (handler) => {
+      if (handler instanceof Response) {
+        connection.end(await refusal(handler))
+        return
+      }
+      sockets.handleUpgrade(incoming, connection, head, (socket) => {
+        keepAlive(geppetto, socket)
+        handler(new Socket(socket))
+      })
+    })
+  }
+}
+
+/** Serves on a port. */
+export async function listen(
+  geppetto: GeppettoServer,
+  { port = 8080, host = '127.0.0.1' }: ListenOptions = {},
+): Promise<Listening> {
+  const server = createServer(
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: 5_000,
+      maxHeaderSize: 16_384,
+    },
+    // The listener answers errors itself; what it returns is for nobody.
+    (request, response) => void listener(request, response),
+  )
+  const listener = getRequestListener(geppetto.fetch, { overrideGlobalObjects: false })
+  server.on('upgrade', upgrader(geppetto))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => resolve())
+  })
+  const address = server.address() as AddressInfo // it listens on a port
+  const name = host.includes(':') ? `[${host}]` : host
+  return { url: `http://${name}:${address.port}`, close: () => close(server, geppetto) }
+}
+
+async function close(server: Server, geppetto: GeppettoServer): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  await geppetto.stop()
+  server.closeAllConnections()
+  await closed
+}
+
+function requestOf(incoming: IncomingMessage): Request {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(incoming.headersDistinct)) {
+    for (const one of value ?? []) headers.append(name, one)
+  }
+  const { host = 'localhost' } = incoming.headers
+  const url = URL.parse(incoming.url ?? '/', `http://${host}`) ?? new URL('http://localhost/')
+  return new Request(url, { headers })
+}
+
+async function refusal(response: Response): Promise<string> {
+  const body = await response.text()
+  const head = [
+    `HTTP/1.1 ${response.status} Refused`,
+    'connection: close',
+    `content-length: ${Buffer.byteLength(body)}`,
+  ]
+  const fields = [...response.headers].map(([name, value]) => `${name}: ${value}`)
+  return `${[...head, ...fields].join('\r\n')}\r\n\r\n${body}`
+}
+
+/** A client that does not answer is gone, though its connection does not say so. */
+function keepAlive({ context }: GeppettoServer, socket: WebSocket): void {
+  let isThere = true
+  let cancel: () => void
+  const ask = () => {
+    if (!isThere) return socket.terminate()
+    isThere = false
+    socket.ping()
+    cancel = context.clock.schedule(pingMs, ask)
+  }
+  cancel = context.clock.schedule(pingMs, ask)
+  socket.on('pong', () => {
+    isThere = true
+  })
+  socket.on('close', () => cancel())
+}

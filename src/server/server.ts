@@ -1,0 +1,210 @@
+import { Hono, type Context, type Next } from 'hono'
+import { routePath } from 'hono/route'
+import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
+import { GeppettoError, messageOf } from '../errors.ts'
+import { isTerminal } from '../events/event.ts'
+import type { EventSink } from '../events/sink.ts'
+import { StepController } from '../inference/steps.ts'
+import type { Store } from '../store/store.ts'
+import { requireAccess } from './access.ts'
+import type { Dialect, RouteEnv, ServerContext, SocketHandler, WhileRunning } from './context.ts'
+import { Conversations } from './conversations.ts'
+import { credentialsOf } from './credentials.ts'
+import { silentLog, type Log } from './log.ts'
+import { createMetrics } from './metrics.ts'
+import { nativeRoutes } from './native/routes.ts'
+import { nativeSocket } from './native/socket.ts'
+import { localUser, type Authenticate } from './principal.ts'
+import { problemResponse } from './problem.ts'
+import { Profiles, type Profile } from './profile.ts'
+import { checkOrigin, corsHeaders, preflightHeaders, securityHeaders, type SecurityOptions } from './security.ts'
+
+export interface ServerOptions extends SecurityOptions {
+  readonly store: Store
+  /** Who can answer; the first is asked when nobody is named. */
+  readonly profiles: readonly [Profile, ...(readonly Profile[])]
+  /** Says who calls. Default: everybody is the one user of this machine, so the server must be reachable from it alone. */
+  readonly authenticate?: Authenticate
+  /** Default `queue`. */
+  readonly whileRunning?: WhileRunning
+  /** Watch the events of all sessions that this process runs. */
+  readonly sinks?: readonly EventSink[]
+  readonly log?: Log
+  /** Other ways of speaking with clients, beside our own API. */
+  readonly dialects?: readonly ((context: ServerContext) => Dialect)[]
+  readonly clock?: Clock
+  readonly newId?: NewId
+}
+
+/** How long what runs may take to come to the end of its step when the server is stopped, in milliseconds. */
+const stopMs = 8_000
+
+/**
+ * A chat server that can be mounted: `fetch` answers requests in any framework that speaks web standards, `socket` lets
+ * in a WebSocket. Nothing listens until somebody makes it so (`listen` in node.ts).
+ */
+export class GeppettoServer {
+  readonly context: ServerContext
+  readonly #options: ServerOptions
+  readonly #app = new Hono<RouteEnv>()
+  readonly #stopping = new AbortController()
+  readonly #sockets = new Map<string, NonNullable<Dialect['sockets']>[string]>()
+
+  private constructor(options: ServerOptions) {
+    this.#options = options
+    const { store, profiles: given, sinks = [], log = silentLog, clock = systemClock, newId = newUuid } = options
+    const profiles = new Profiles(given)
+    const metrics = createMetrics()
+    const counting: EventSink = (event) => {
+      metrics.events.inc({ type: event.type })
+      if (isTerminal(event)) metrics.inferences.inc({ outcome: event.type })
+    }
+    const conversations = new Conversations({
+      store,
+      clock,
+      newId,
+      engine: profiles.engine,
+      sinks: [counting, ...sinks],
+      onError: (error) => log.error({ error: messageOf(error) }, 'a session failed in the background'),
+    })
+    this.context = {
+      conversations,
+      profiles,
+      steps: new StepController({ clock, newId }),
+      whileRunning: options.whileRunning ?? 'queue',
+      clock,
+      newId,
+      log,
+      metrics,
+      stopping: this.#stopping.signal,
+    }
+    this.#mount([
+      {
+        routes: new Hono<RouteEnv>().route('/api', nativeRoutes(this.context)),
+        sockets: { '/api/ws': (request) => nativeSocket(this.context, request) },
+      },
+      ...(options.dialects ?? []).map((dialect) => dialect(this.context)),
+    ])
+  }
+
+  /** Makes a server and takes up what an earlier one has left unfinished. */
+  static async open(options: ServerOptions): Promise<GeppettoServer> {
+    const server = new GeppettoServer(options)
+    await server.context.conversations.start()
+    return server
+  }
+
+  /** Answers a request. It never rejects: what goes wrong is an answer too. */
+  readonly fetch = async (request: Request): Promise<Response> => this.#app.fetch(request)
+
+  /**
+   * Lets a WebSocket in: who asks is checked before the handshake. Gives what is to be done with the socket, or the
+   * answer that refuses it.
+   */
+  async socket(request: Request): Promise<SocketHandler | Response> {
+    const requestId = this.context.newId()
+    const url = new URL(request.url)
+    try {
+      checkOrigin(request, this.#options)
+      const accept = this.#sockets.get(url.pathname)
+      if (accept === undefined) throw unknownRoute(url.pathname)
+      if (this.#stopping.signal.aborted) throw stopping()
+      const access = await this.#access(request)
+      return await accept({ url, headers: request.headers, access, requestId })
+    } catch (error) {
+      this.#tell(error, requestId)
+      return problemResponse(error, requestId)
+    }
+  }
+
+  /**
+   * Stops: nothing new is accepted, open streams end, what runs is handed over at the next boundary of a step. Resolves
+   * within 10 s; the store is its owner's to close.
+   */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.context.conversations.stop(stopMs)
+  }
+
+  #mount(dialects: readonly Dialect[]): void {
+    const app = this.#app
+    app.use((c, next) => this.#observe(c, next))
+    app.use((c, next) => this.#guard(c, next))
+    app.get('/healthz', (c) => c.text('ok\n'))
+    app.get('/readyz', async (c) => {
+      if (this.#stopping.signal.aborted) throw stopping()
+      await this.context.conversations.store.list({ limit: 1 })
+      return c.text('ready\n')
+    })
+    app.get('/metrics', async (c) => {
+      const { registry } = this.context.metrics
+      return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
+    })
+    app.use(async (c, next) => {
+      const access = await this.#access(c.req.raw)
+      access.require('read')
+      c.set('access', access)
+      await next()
+    })
+    for (const { routes, sockets = {} } of dialects) {
+      if (routes !== undefined) app.route('/', routes)
+      for (const [path, accept] of Object.entries(sockets)) this.#sockets.set(path, accept)
+    }
+    app.notFound((c) => {
+      throw unknownRoute(c.req.path)
+    })
+    app.onError((error, c) => {
+      this.#tell(error, c.get('requestId'))
+      return problemResponse(error, c.get('requestId'))
+    })
+  }
+
+  /** Gives each answer the headers that all have (a dialect that says more of its own keeps it), and counts it. */
+  async #observe(c: Context<RouteEnv>, next: Next): Promise<void> {
+    const { clock, metrics, log, newId } = this.context
+    const start = clock.monotonic()
+    const requestId = newId()
+    c.set('requestId', requestId)
+    await next()
+    for (const [name, value] of Object.entries(securityHeaders)) {
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value)
+    }
+    c.res.headers.set('x-request-id', requestId)
+    const [method, route, status] = [c.req.method, routePath(c, -1), c.res.status]
+    const seconds = (clock.monotonic() - start) / 1000
+    metrics.requests.inc({ method, route, status: String(status) })
+    metrics.requestSeconds.observe({ route }, seconds)
+    log.info({ request_id: requestId, method, route, status, seconds }, 'answered')
+  }
+
+  /** Keeps out who comes by a wrong name or from a foreign page. */
+  async #guard(c: Context<RouteEnv>, next: Next): Promise<Response | void> {
+    const origin = checkOrigin(c.req.raw, this.#options)
+    if (origin !== undefined && c.req.method === 'OPTIONS') {
+      return c.body(null, 204, { ...corsHeaders(origin), ...preflightHeaders })
+    }
+    await next()
+    if (origin === undefined) return
+    for (const [name, value] of Object.entries(corsHeaders(origin))) c.res.headers.set(name, value)
+  }
+
+  #access(request: Request) {
+    const authenticate = this.#options.authenticate ?? (async () => localUser)
+    return requireAccess(authenticate, credentialsOf(request), this.context.clock)
+  }
+
+  #tell(error: unknown, requestId: string): void {
+    const code = error instanceof GeppettoError ? error.code : 'INTERNAL'
+    const fields = { request_id: requestId, code, error: messageOf(error) }
+    if (code === 'INTERNAL') this.context.log.error(fields, 'a request failed')
+    else this.context.log.warn(fields, 'a request was refused')
+  }
+}
+
+function unknownRoute(path: string): GeppettoError {
+  return new GeppettoError('ROUTE_UNKNOWN', `There is nothing at ${path}.`)
+}
+
+function stopping(): GeppettoError {
+  return new GeppettoError('SERVER_STOPPING', 'The server is being stopped; try again in a moment.')
+}

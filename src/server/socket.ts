@@ -1,0 +1,50 @@
+import type { RawData, WebSocket } from 'ws'
+
+/** Bytes that may wait in a socket before whoever sends has to wait too. */
+const sendBuffer = 262_144
+
+/** A WebSocket as a dialect sees it: whole text messages, and a sender that waits for a slow client. */
+export class Socket {
+  readonly #socket: WebSocket
+  readonly #closed = new AbortController()
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket
+    socket.on('close', () => this.#closed.abort())
+    socket.on('error', () => socket.terminate())
+  }
+
+  /** Aborts when the socket is closed, by whomever. */
+  get closed(): AbortSignal {
+    return this.#closed.signal
+  }
+
+  /** Calls `listen` with each text message, one after the other; bytes are no message of ours. */
+  onMessage(listen: (text: string) => void): void {
+    this.#socket.on('message', (data: RawData, isBinary: boolean) => {
+      if (isBinary) this.close(1003, 'text only')
+      else listen(textOf(data))
+    })
+  }
+
+  /** Resolves when there is room for more; a message to a socket that is closed goes nowhere. */
+  async send(text: string): Promise<void> {
+    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#socket.bufferedAmount < sendBuffer) return this.#socket.send(text, () => {})
+    await new Promise<void>((resolve) => this.#socket.send(text, () => resolve()))
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason.slice(0, 120))
+  }
+
+  /** Asks the client whether it is there; ends the socket when the last question was not answered. */
+  ping(): void {
+    this.#socket.ping()
+  }
+}
+
+function textOf(data: RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString('utf8')
+  return Buffer.isBuffer(data) ? data.toString('utf8') : Buffer.from(data).toString('utf8')
+}
