@@ -25,14 +25,17 @@ export function reserveOf(file: string): string | undefined {
   }
 }
 
+/** Whether all of the reserve is there, as it is for a store that has none. */
+export function hasReserve(reserve: string | undefined): boolean {
+  return reserve === undefined || sizeOf(reserve) === reserveBytes
+}
+
 /** Whether the reserve is there; it is made when it is not, and there are at least `least` bytes for it. */
 export function keepReserve(reserve: string | undefined, least = reserveBytes): boolean {
-  if (reserve === undefined) return true
+  if (reserve === undefined || hasReserve(reserve)) return true
   try {
-    const kept = statSync(reserve, { throwIfNoEntry: false })?.size ?? 0
-    if (kept === reserveBytes) return true
     const { bavail, bsize } = statfsSync(dirname(reserve))
-    const bytes = Math.min(bavail * bsize + kept, reserveBytes)
+    const bytes = Math.min(bavail * bsize + sizeOf(reserve), reserveBytes)
     if (bytes < least) return false
     rmSync(reserve, { force: true })
     writeFileSync(reserve, incompressible(bytes), { flag: 'wx', mode: 0o600 })
@@ -60,6 +63,10 @@ export function hasRoom(database: DatabaseSync): boolean {
     .prepare('SELECT freelist_count * page_size AS bytes FROM pragma_freelist_count, pragma_page_size')
     .get()
   return Number(row?.['bytes']) >= roomBytes
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
 // Zeros take no space on a file system that compresses.

@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '../clock.ts'
 import type { Phase } from '../events/event.ts'
 import { isGone } from './owner.ts'
 import { isBusy, isFull, storeClosed, storeError, storeFull } from './sqlite-error.ts'
-import { giveUpReserve, hasRoom, keepReserve, openingBytes, reserveOf } from './sqlite-reserve.ts'
+import { giveUpReserve, hasReserve, hasRoom, keepReserve, openingBytes, reserveOf } from './sqlite-reserve.ts'
 import { openDatabase } from './sqlite-schema.ts'
 import { prepareAll, type SessionRow, type SnapshotRow } from './sqlite-statements.ts'
 import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock } from './store.ts'
@@ -82,7 +82,9 @@ export class SqliteStore implements Store {
   }
 
   #requireRoom(): void {
-    if (!keepReserve(this.#reserve) && !hasRoom(this.#database)) throw storeFull(this.#file)
+    // In this order: what was given up for a write is not to be taken back before it is done.
+    if (hasReserve(this.#reserve) || hasRoom(this.#database) || keepReserve(this.#reserve)) return
+    throw storeFull(this.#file)
   }
 
   #append(session: SessionRow, { entries, state, blocks, snapshots = [], submission }: Commit): Committed {
