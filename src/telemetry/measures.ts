@@ -9,12 +9,12 @@ import {
   type Vintage,
 } from './vintage.ts'
 
-type Record = (value: number, attributes: Attributes, context: Context) => void
+type RecordPoint = (value: number, attributes: Attributes, context: Context) => void
 
 /** The instruments of one vintage. What it has no instrument for is not measured. */
 export class Measures {
   readonly #vintage: Vintage
-  readonly #records: ReadonlyMap<MetricFact, Record>
+  readonly #records: ReadonlyMap<MetricFact, RecordPoint>
 
   constructor(meter: Meter | undefined, vintage: Vintage) {
     this.#vintage = vintage
@@ -22,28 +22,33 @@ export class Measures {
     this.#records = new Map(
       kinds.flatMap(([fact, kind]) => {
         const name = kind.names[vintage]
-        return meter === undefined || name === undefined ? [] : [[fact, instrument(meter, name, kind)]]
+        return meter === undefined || name === undefined ? [] : [[fact, recorderOf(meter, name, kind)]]
       }),
     )
   }
 
+  measures(fact: MetricFact): boolean {
+    return this.#records.has(fact)
+  }
+
   /** `context` is that of the span it belongs to, so that a backend can lead from a number to an example. */
-  record(fact: MetricFact, value: number, facts: AttributeFacts, context: Context): void {
-    this.#records.get(fact)?.(value, attributesOf(this.#vintage, facts), context)
+  record(fact: MetricFact, value: number, attributes: Attributes, context: Context): void {
+    this.#records.get(fact)?.(value, attributes, context)
   }
 
   /** What a call has cost; `isWhole` when it was not cut off, and so may stand for what a call costs. */
-  tokens(usage: Usage, isWhole: boolean, facts: AttributeFacts, context: Context): void {
+  tokens(usage: Usage, isWhole: boolean, attributes: Attributes, context: Context): void {
+    const and = (facts: AttributeFacts) => ({ ...attributes, ...attributesOf(this.#vintage, facts) })
+    // Nobody tells which tokens were text and which an image.
+    const counted = and({ tokenModality: 'unknown' })
     for (const [fact, count] of Object.entries(tokenCounts(usage))) {
-      // Nobody tells which tokens were text and which an image.
-      const counted = { ...facts, tokenModality: 'unknown' }
       if (count !== undefined) this.record(fact as keyof TokenCounts, count, counted, context) // its keys are such facts
     }
-    this.record('tokensByType', usage.input_tokens, { ...facts, tokenType: 'input' }, context)
-    this.record('tokensByType', usage.output_tokens, { ...facts, tokenType: 'output' }, context)
+    this.record('tokensByType', usage.input_tokens, and({ tokenType: 'input' }), context)
+    this.record('tokensByType', usage.output_tokens, and({ tokenType: 'output' }), context)
     if (!isWhole) return
-    this.record('inputTokensOfCall', usage.input_tokens, facts, context)
-    this.record('outputTokensOfCall', usage.output_tokens, facts, context)
+    this.record('inputTokensOfCall', usage.input_tokens, attributes, context)
+    this.record('outputTokensOfCall', usage.output_tokens, attributes, context)
   }
 }
 
@@ -66,7 +71,7 @@ export function tokenCounts(usage: Usage): TokenCounts {
   }
 }
 
-function instrument(meter: Meter, name: string, { instrument, unit, boundaries }: MetricKind): Record {
+function recorderOf(meter: Meter, name: string, { instrument, unit, boundaries }: MetricKind): RecordPoint {
   if (instrument === 'counter') {
     const counter = meter.createCounter(name, { unit })
     return (value, attributes, context) => counter.add(value, attributes, context)

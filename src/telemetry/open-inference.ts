@@ -1,4 +1,12 @@
-import { SpanKind, SpanStatusCode, trace, type Context, type Span, type Tracer } from '@opentelemetry/api'
+import {
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type Context,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api'
 import type { ErrorInfo, EventOf, InferenceEvent, InferenceScope, TerminalEvent } from '../events/event.ts'
 import type { Block } from '../turns/block.ts'
 import type { InferenceResult, Usage } from '../turns/values.ts'
@@ -19,7 +27,7 @@ interface OpenSpan {
   readonly context: Context
   readonly startedMs: number
   /** What its metrics are broken down by. */
-  readonly facts: AttributeFacts
+  readonly labels: Attributes
 }
 
 interface OpenCall extends OpenSpan {
@@ -96,12 +104,11 @@ export class OpenInference {
   end(event: TerminalEvent): void {
     const ending = endingOf(event)
     this.#closeParts(event.at, ending)
-    const { result } = event
-    this.#set(this.#agent, { ...resultFacts(result), requestModel: undefined, responseId: undefined })
+    this.#set(this.#agent, endFacts(event.result))
     this.#close(this.#agent, event.at, ending)
-    const { context } = this.#agent
-    this.#telemetry.measures.record('agentCalls', this.#calls, this.#agent.facts, context)
-    this.#telemetry.measures.record('agentToolCalls', this.#toolCalls, this.#agent.facts, context)
+    const { measures } = this.#telemetry
+    measures.record('agentCalls', this.#calls, this.#agent.labels, this.#agent.context)
+    measures.record('agentToolCalls', this.#toolCalls, this.#agent.labels, this.#agent.context)
     this.#measureDuration('agentDuration', this.#agent, event.at, ending)
   }
 
@@ -123,16 +130,17 @@ export class OpenInference {
     if (this.#input.length > 0) this.#set(open, { inputMessages: messagesText(this.#input) })
   }
 
+  // It runs for every token, so it does nothing that nobody wants to know.
   #chunk(at: string): void {
     const call = this.#call
-    if (call === undefined) return
+    const { measures } = this.#telemetry
+    if (call === undefined || (call.lastChunkMs !== undefined && !measures.measures('timePerOutputChunk'))) return
+    const isFirst = call.lastChunkMs === undefined
     const now = Date.parse(at)
     const seconds = Math.max(now - (call.lastChunkMs ?? call.startedMs), 0) / 1000
-    const isFirst = call.lastChunkMs === undefined
     call.lastChunkMs = now
     if (isFirst) this.#set(call, { stream: true, timeToFirstChunk: seconds })
-    const fact = isFirst ? 'timeToFirstChunk' : 'timePerOutputChunk'
-    this.#telemetry.measures.record(fact, seconds, call.facts, call.context)
+    measures.record(isFirst ? 'timeToFirstChunk' : 'timePerOutputChunk', seconds, call.labels, call.context)
   }
 
   #endCall(at: string, result: InferenceResult, ending: Ending): void {
@@ -140,19 +148,24 @@ export class OpenInference {
     if (call === undefined) return // it began in a process that has died
     this.#call = undefined
     const usage = result.usage ?? call.usage
-    const facts = resultFacts(usage === undefined ? result : { ...result, usage })
-    const reason = result.stop_reason ?? result.finish_class
-    const outputMessages = this.#telemetry.hasContent ? messagesText(call.output, reason) : undefined
-    this.#set(call, { ...facts, requestModel: undefined, outputMessages })
+    this.#set(call, {
+      ...endFacts(usage === undefined ? result : { ...result, usage }),
+      maxTokens: result.max_tokens,
+      responseModel: result.model,
+      responseId: result.response_id,
+      outputMessages: this.#telemetry.hasContent ? messagesText(call.output, reasonOf(result)) : undefined,
+    })
     this.#close(call, at, ending)
-    const measured = { ...call, facts: { ...call.facts, responseModel: result.model } }
+    const measured = { ...call, labels: this.#and(call, { responseModel: result.model }) }
     this.#measureDuration('callDuration', measured, at, ending)
     const isWhole = ending.code === undefined && result.finish_class !== 'interrupted'
-    if (usage !== undefined) this.#telemetry.measures.tokens(usage, isWhole, measured.facts, call.context)
+    if (usage !== undefined) this.#telemetry.measures.tokens(usage, isWhole, measured.labels, call.context)
   }
 
   #startTool(event: EventOf<'tool-execution-started'>): void {
     const { toolCallId, toolName, providerCallId } = event
+    const before = this.#tools.get(toolCallId)
+    if (before !== undefined) this.#closeTool(before, event.at, interrupted)
     const facts = { operation: 'execute_tool', toolName, toolType: 'function' }
     const content = this.#telemetry.hasContent ? { toolArguments: JSON.stringify(event.input) } : {}
     const about = { ...facts, toolCallId, providerCallId, ...content }
@@ -197,7 +210,7 @@ export class OpenInference {
     const startedMs = Date.parse(at)
     const attributes = attributesOf(vintage, { ...this.#ids, ...about })
     const span = tracer.startSpan(name, { kind, startTime: new Date(startedMs), attributes }, parent)
-    return { span, context: trace.setSpan(parent, span), startedMs, facts }
+    return { span, context: trace.setSpan(parent, span), startedMs, labels: attributesOf(vintage, facts) }
   }
 
   #set({ span }: OpenSpan, facts: AttributeFacts): void {
@@ -219,8 +232,12 @@ export class OpenInference {
     at: string,
     { code }: Ending,
   ): void {
-    const facts = { ...open.facts, errorType: code }
-    this.#telemetry.measures.record(fact, lengthMs(open, at) / 1000, facts, open.context)
+    const labels = this.#and(open, { errorType: code })
+    this.#telemetry.measures.record(fact, lengthMs(open, at) / 1000, labels, open.context)
+  }
+
+  #and({ labels }: OpenSpan, facts: AttributeFacts): Attributes {
+    return { ...labels, ...attributesOf(this.#telemetry.vintage, facts) }
   }
 }
 
@@ -255,13 +272,14 @@ function errorOf({ finish_class, error }: InferenceResult): Ending {
   return finish_class === 'error' ? { code: '_OTHER' } : {}
 }
 
-function resultFacts(result: InferenceResult): AttributeFacts {
+function endFacts(result: InferenceResult): AttributeFacts {
   return {
-    maxTokens: result.max_tokens,
-    responseModel: result.model,
-    responseId: result.response_id,
-    finishReasons: [result.stop_reason ?? result.finish_class],
+    finishReasons: [reasonOf(result)],
     finishClass: result.finish_class,
     ...(result.usage && tokenCounts(result.usage)),
   }
+}
+
+function reasonOf(result: InferenceResult): string {
+  return result.stop_reason ?? result.finish_class
 }

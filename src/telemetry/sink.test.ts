@@ -378,6 +378,20 @@ describe('a sink', () => {
     expect(telemetry.ended.at(-1)?.attributes).not.toHaveProperty('error.type')
   })
 
+  test('ends the span of a tool that is started once more under the same id', () => {
+    const telemetry = recordedTelemetry()
+    const scope = { ...testIds, ordinal: 1, at: new Date(origin).toISOString() }
+    const start = { type: 'tool-execution-started', ...scope, toolCallId: 'c1', toolName: 'echo', input: {} } as const
+    telemetry.sink(start)
+    telemetry.sink(start)
+    telemetry.sink({ type: 'inference-finished', ...scope, result: { finish_class: 'completed' } })
+    expect(treeOf(telemetry.ended)).toEqual([
+      'invoke_agent INTERNAL 0-0',
+      '  execute_tool echo INTERNAL 0-0 INFERENCE_INTERRUPTED',
+      '  execute_tool echo INTERNAL 0-0',
+    ])
+  })
+
   test('gives up the oldest of inferences without an end, so that they cannot fill the memory', () => {
     const telemetry = looseTelemetry()
     const scope = { sessionId: 's', turnId: 't', ordinal: 1, at: new Date(origin).toISOString() }
