@@ -5,16 +5,12 @@ import { eventEngine, textReply, untilAborted } from '../../test/support/event-e
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { violations } from '../../test/support/history.ts'
 import { historyOf } from '../../test/support/session-work.ts'
-import { smallDisk, type SmallDisk } from '../../test/support/small-disk.ts'
+import { canMountDisks, mountDisk, type SmallDisk } from '../../test/support/small-disk.ts'
 import { countingIds } from '../../test/support/values.ts'
 import { SqliteStore } from '../store/sqlite-store.ts'
 import { Session } from './session.ts'
 
-const canMount = (() => {
-  const disk = smallDisk('1m', 'sessions on a full disk')
-  disk?.unmount()
-  return disk !== undefined
-})()
+const canMount = canMountDisks('sessions on a full disk')
 
 describe.runIf(canMount)('on a full disk', () => {
   let disk: SmallDisk
@@ -23,9 +19,7 @@ describe.runIf(canMount)('on a full disk', () => {
   let time: FakeClock
 
   beforeEach(async () => {
-    const made = smallDisk('16m', '')
-    if (made === undefined) throw new Error('no disk can be mounted any more')
-    disk = made
+    disk = mountDisk('16m')
     file = join(disk.folder, 'a.db')
     time = new FakeClock()
     store = await SqliteStore.open(file, { clock: time })

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { smallDisk, type SmallDisk } from '../../test/support/small-disk.ts'
+import { canMountDisks, mountDisk, type SmallDisk } from '../../test/support/small-disk.ts'
 import { isFull } from './sqlite-error.ts'
 import { giveUpReserve, keepReserve, reserveBytes, reserveOf } from './sqlite-reserve.ts'
 import { SqliteStore } from './sqlite-store.ts'
@@ -50,11 +50,7 @@ describe('the reserve of a store', () => {
   })
 })
 
-const canMount = (() => {
-  const disk = smallDisk('1m', 'what a full disk still lets do')
-  disk?.unmount()
-  return disk !== undefined
-})()
+const canMount = canMountDisks('what a full disk still lets do')
 
 describe.runIf(canMount)('on a disk that is full', () => {
   let disk: SmallDisk
@@ -63,9 +59,7 @@ describe.runIf(canMount)('on a disk that is full', () => {
 
   // Sessions until the disk is full, and then another program takes what is left.
   beforeEach(async () => {
-    const made = smallDisk('16m', '')
-    if (made === undefined) throw new Error('no disk can be mounted any more')
-    disk = made
+    disk = mountDisk('16m')
     file = join(disk.folder, 'a.db')
     store = await SqliteStore.open(file)
     for (const id of ['old', 'new', 'small']) await store.commit({ sessionId: id, create, entries: [] })

@@ -1,4 +1,4 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   mkdirSync,
@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, test } from 'vitest'
 import { FakeClock } from '../../test/support/fake-clock.ts'
+import { canMountDisks, mountDisk } from '../../test/support/small-disk.ts'
 import { newOwner } from './owner.ts'
 import { SqliteStore } from './sqlite-store.ts'
 
@@ -191,22 +192,11 @@ test('a lock that another process keeps is waited for a while, then told, and no
 })
 
 describe('on a disk of its own', () => {
-  const disk = join(folder, 'disk')
-  mkdirSync(disk)
-  const mount = (...args: string[]) => execFileSync('mount', [...args, disk], { stdio: 'pipe' })
-  const canMount = (() => {
-    try {
-      mount('-t', 'tmpfs', '-o', 'size=8m', 'tmpfs')
-      return true
-    } catch {
-      console.log('skipped: a full disk and a read-only one (this process may not mount any)')
-      return false
-    }
-  })()
-  afterAll(() => void (canMount && execFileSync('umount', [disk])))
+  const disk = canMountDisks('a full disk and a read-only one') ? mountDisk('8m') : undefined
+  afterAll(() => disk?.unmount())
 
-  test.runIf(canMount)('a full disk is told, loses nothing, and is written again when there is space', async () => {
-    const file = join(disk, 'a.db')
+  test.runIf(disk)('a full disk is told, loses nothing, and is written again when there is space', async () => {
+    const file = join(disk?.folder ?? '', 'a.db')
     const store = await SqliteStore.open(file)
     await store.commit({ sessionId: 's', create, entries: [] })
     let acknowledged = 0
@@ -219,7 +209,7 @@ describe('on a disk of its own', () => {
     await expect(fill()).rejects.toMatchObject({ code: 'STORE_FULL', message: expect.stringContaining(file) })
     expect(acknowledged).toBeGreaterThan(10)
     expect((await store.head('s'))?.ordinal).toBe(acknowledged)
-    mount('-o', 'remount,size=16m')
+    disk?.remount('size=16m')
     const next = await store.commit({ sessionId: 's', entries: [entry()] })
     expect(next).toMatchObject({ status: 'committed', ordinal: acknowledged + 1 })
     const log = await store.read('s', { after: 0, limit: 1e6, maxChars: 1e9 })
@@ -228,12 +218,12 @@ describe('on a disk of its own', () => {
     await store.close()
   })
 
-  test.runIf(canMount)('a read-only one is told', async () => {
-    const file = join(disk, 'b.db')
+  test.runIf(disk)('a read-only one is told', async () => {
+    const file = join(disk?.folder ?? '', 'b.db')
     await (await SqliteStore.open(file)).close()
-    mount('-o', 'remount,ro')
+    disk?.remount('ro')
     await expect(SqliteStore.open(file)).rejects.toMatchObject({ code: 'STORE_READ_ONLY' })
-    mount('-o', 'remount,rw')
+    disk?.remount('rw')
     await (await SqliteStore.open(file)).close()
   })
 })

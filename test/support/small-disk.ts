@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -13,19 +13,26 @@ export interface SmallDisk {
   readonly unmount: () => void
 }
 
-/** Undefined where this process may not mount one: the tests that need it say `skipped` and are. */
-export function smallDisk(size: string, skipped: string): SmallDisk | undefined {
-  const parent = mkdtempSync(join(tmpdir(), 'geppetto-disk-'))
-  const folder = join(parent, 'disk')
-  mkdirSync(folder)
+/** Whether this process may mount disks; says `skipped` where it may not, and what of. */
+export function canMountDisks(skipped: string): boolean {
+  try {
+    mountDisk('1m').unmount()
+    return true
+  } catch {
+    console.log(`skipped: ${skipped} (this process may not mount a disk)`)
+    return false
+  }
+}
+
+export function mountDisk(size: string): SmallDisk {
+  const folder = mkdtempSync(join(tmpdir(), 'geppetto-disk-'))
   const mount = (...args: string[]) => execFileSync('mount', [...args, folder], { stdio: 'pipe' })
   let fillers = 0
   try {
     mount('-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs')
-  } catch {
-    rmSync(parent, { recursive: true })
-    console.log(`skipped: ${skipped} (this process may not mount a disk)`)
-    return undefined
+  } catch (error) {
+    rmdirSync(folder)
+    throw error
   }
   return {
     folder,
@@ -37,7 +44,7 @@ export function smallDisk(size: string, skipped: string): SmallDisk | undefined 
     },
     unmount: () => {
       execFileSync('umount', [folder])
-      rmSync(parent, { recursive: true })
+      rmdirSync(folder)
     },
   }
 }
