@@ -43,8 +43,8 @@ async function converse(conversation: Conversation, options: ChatCommandOptions,
       continue
     }
     const outcome = await showAnswer(await conversation.talk.ask(said.prompt), 'text', io, options)
+    if (outcome === 130 && (isPiped || conversation.talk.isTerminated)) return outcome
     if (!isPiped) continue
-    if (outcome === 130) return outcome
     exitCode = outcome === 0 ? exitCode : outcome
   }
   return exitCode

@@ -143,6 +143,17 @@ describe('the process', { timeout: 30_000 }, () => {
     expect(stopped.stderr).toMatch(/^geppetto: INFERENCE_CANCELLED: .*\n$/)
   })
 
+  test('on SIGTERM ends the answer in its stored session too, and the session goes on', async () => {
+    const env = { GEPPETTO_DB: join(folder, 'terminated.db') }
+    const session = ['--session', 'told']
+    const args = [...(await endless()), ...session]
+    const stopped = await geppetto(args, { env, onFirstOutput: (child) => child.kill('SIGTERM') })
+    expect([stopped.exitCode, stopped.stdout]).toEqual([130, 'So far\n'])
+    expect((await geppetto(['trace', 'told'], { env })).stdout).toMatch(/inference-stopped .*reason=SIGTERM/)
+    const next = await geppetto(['run', 'Say hello', '--pace', '0', '-o', 'json', ...session], { env })
+    expect([next.exitCode, turnOf(next).blocks[1]]).toMatchObject([0, { payload: { text: 'So far' } }])
+  })
+
   test('ends the log of events in order when it is cancelled', async () => {
     const args = [...(await endless()), '--output', 'events']
     const { exitCode, stdout } = await geppetto(args, { onFirstOutput: (child) => child.kill('SIGINT') })

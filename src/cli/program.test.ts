@@ -296,6 +296,17 @@ describe('on a terminal', () => {
 })
 
 describe('chat', () => {
+  test.each(['', ' --session told'])('a person is in ends when the process is told to%s', async (more) => {
+    const told = (event: string | symbol) => {
+      if (event === 'SIGTERM') queueMicrotask(() => process.emit('SIGTERM', 'SIGTERM'))
+    }
+    process.on('newListener', told)
+    const stdin = 'Tell me a long story.\nsay never\n'
+    const { exitCode, stdout } = await geppetto(`chat${more}`, { stdin, terminal: ['stdin'] })
+    process.off('newListener', told)
+    expect([exitCode, stdout]).toEqual([130, expect.not.stringContaining('never')])
+  })
+
   test('answers each line that is piped in, and remembers', async () => {
     const stdin = 'say one\n\n//slash\n/tools\n/show\n/exit\nsay never\n'
     const { exitCode, stdout, stderr } = await geppetto('chat --pace 0 --tool calculator --system Brief.', { stdin })

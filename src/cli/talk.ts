@@ -5,7 +5,7 @@ import { beginSession } from '../session/fork.ts'
 import type { Session } from '../session/session.ts'
 import { StoredSession } from '../session/stored-session.ts'
 import type { Store } from '../store/store.ts'
-import type { Turn } from '../turns/turn.ts'
+import { createTurn, type Turn } from '../turns/turn.ts'
 import { UsageError } from './exit.ts'
 
 /** An inference as a command shows it, wherever it is kept. */
@@ -20,17 +20,30 @@ export interface Answer extends AsyncIterable<InferenceEvent> {
 export interface Talk {
   ask(prompt: string): Promise<Answer>
   latest(): Promise<Turn | undefined>
+  /** Whether the process was told to end while it answered. */
+  readonly isTerminated: boolean
+  /** Lets go of the conversation; a process that was told to end hands over what it runs for others. */
   close(): Promise<void>
 }
 
+const termination: NodeJS.Signals = 'SIGTERM'
+
 /** A conversation that ends with the process. */
 export function talkInMemory(session: Session): Talk {
+  let isTerminated = false
   return {
     ask: async (prompt) => {
       session.prompt(prompt)
-      return answerOf(session.startInference())
+      const inference = session.startInference()
+      return answerOf(inference, (reason) => {
+        isTerminated ||= reason === termination
+        inference.cancel(reason)
+      })
     },
     latest: async () => session.latest,
+    get isTerminated() {
+      return isTerminated
+    },
     close: async () => {},
   }
 }
@@ -52,19 +65,26 @@ export function answerOf(inference: Inference, cancel = (reason: string) => infe
 export async function talkInStore(store: Store, id: string, engine: Engine, turn: Turn | undefined): Promise<Talk> {
   if (turn !== undefined) await beginWith(turn, store, id)
   const session = await StoredSession.open(store, id, { engine, recovery: 'interrupt' })
+  let isTerminated = false
   return {
     ask: async (prompt) => {
       const inference = await session.submit(prompt)
       return {
         result: inference.result,
-        cancel: (reason) => void inference.cancel(reason).catch(() => {}), // it has ended, or its store says so itself
-        turn: async () => (await session.latest()) ?? inference.result,
+        cancel: (reason) => {
+          isTerminated ||= reason === termination
+          void inference.cancel(reason).catch(() => {}) // it has ended, or its store says so itself
+        },
+        turn: async () => (await session.latest()) ?? createTurn(), // none when it was cancelled before it began
         [Symbol.asyncIterator]: () => inference[Symbol.asyncIterator](),
       }
     },
     latest: () => session.latest(),
+    get isTerminated() {
+      return isTerminated
+    },
     close: async () => {
-      await session.close()
+      await (isTerminated ? session.handOver() : session.close())
       await store.close()
     },
   }

@@ -97,12 +97,13 @@ export function positionOf(events: readonly InferenceEvent[]): Position {
   return calls.length === 0 ? { next: 'model', iteration: iteration + 1 } : { next: 'tools', iteration, calls, past }
 }
 
-/** Whether a run that stands here does nothing but wait for a decision: it has no tool under way. */
+/** Whether a run that stands here does nothing but wait for a decision: no tool is under way. */
 export function isWaiting(position: Position): boolean {
   if (position.next !== 'tools') return false
-  const pasts = position.calls.map(({ payload }) => position.past.get(payload.id))
-  const isAsked = (past: CallPast | undefined) => past?.approval !== undefined && past.approval.decision === undefined
-  return pasts.some(isAsked) && pasts.every((past) => past?.isOpen !== true || isAsked(past))
+  const pasts = position.calls.flatMap(({ payload }) => position.past.get(payload.id) ?? [])
+  const isAsked = pasts.some(({ approval }) => approval !== undefined && approval.decision === undefined)
+  // A call that was asked about since it began is not run before it begins again.
+  return isAsked && !pasts.some(({ isOpen, approval }) => isOpen && approval === undefined)
 }
 
 function addCallPast(past: Map<string, CallPast>, event: InferenceEvent): void {

@@ -9,7 +9,7 @@ import { workingEngine, type ToolKind } from '../support/session-work.ts'
 
 // A process that works on a store until it is killed: node child.ts FOLDER SEED work|heal|poison DIE_AT. What it was
 // told and what its tools did goes to files beside the store, each line on the disk before the next thing happens; with
-// a DIE_AT above 0 it kills itself right behind that line.
+// a DIE_AT above 0 it kills itself right behind that line. Told to end by SIGTERM, it hands its sessions over.
 
 const [, , folder = '', seed = '1', task = 'work', dieAt = '0'] = process.argv
 let state = Number(seed)
@@ -45,8 +45,9 @@ const rest = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, 
 const store = await SqliteStore.open(join(folder, 'sessions.db'))
 const engine = workingEngine(effect, () => rest(random(5)), asksFor)
 const open = (id: string) => StoredSession.open(store, id, { engine })
-process.stdout.write('ready\n')
 const sessions = new Map<string, StoredSession>()
+process.once('SIGTERM', () => void handOver())
+process.stdout.write('ready\n')
 for (const { sessionId } of await store.list({ hasWork: true })) sessions.set(sessionId, await open(sessionId))
 for (const id of ['one', 'two', 'three']) if (!sessions.has(id)) sessions.set(id, await open(id))
 
@@ -70,6 +71,11 @@ if (task === 'heal') {
   }
 } else {
   await Promise.all([work(), work(), work(), view(), view()])
+}
+
+async function handOver(): Promise<void> {
+  await Promise.all([...sessions.values()].map((session) => session.handOver(random(20))))
+  process.exit(0)
 }
 
 /** Which tools a prompt needs: what kills the process is marked as a thing that may be done again. */

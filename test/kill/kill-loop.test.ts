@@ -36,7 +36,7 @@ test(`${kills} kills at any instant lose nothing, run no tool twice, and leave n
       `kill loop: seed ${seed}, ${each * lanes} kills, ${sum(({ sessions }) => sessions)} sessions, ${all} events,`,
       `${sum(({ told }) => told.acks.length)} acknowledgements, ${sum(({ told }) => told.effects.length)} tool starts,`,
       `${sum(({ told }) => told.seen.length)} events seen; ${met('prompt-accepted')} prompts,`,
-      `${met('inference-resumed')} resumptions, ${met('attempt-discarded')} replies discarded,`,
+      `${met('inference-resumed')} resumptions, ${met('inference-handed-over')} hand-overs, ${met('attempt-discarded')} replies discarded,`,
       `${met('approval-decided')} decisions, ${met('inference-finished')} finished, ${met('inference-stopped')} stopped,`,
       `${met('inference-failed INFERENCE_POISONED')} given up`,
     ].join(' '),
@@ -45,7 +45,13 @@ test(`${kills} kills at any instant lose nothing, run no tool twice, and leave n
   const found = [...failures, ...reports.map((report) => report.found), ...doctors].flat()
   expect({ seed, folders, found }).toEqual({ seed, folders, found: [] })
   // A loop that does nothing loses nothing.
-  for (const type of ['inference-resumed', 'attempt-discarded', 'approval-decided', 'inference-finished'])
+  for (const type of [
+    'inference-resumed',
+    'inference-handed-over',
+    'attempt-discarded',
+    'approval-decided',
+    'inference-finished',
+  ])
     expect([type, met(type) > 0]).toEqual([type, true])
   expect(sum(({ told }) => told.acks.length)).toBeGreaterThan(kills)
   expect(met('inference-failed TOOL_FAILED') + met('inference-failed STORE_FAILED')).toBe(0)

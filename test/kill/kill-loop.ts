@@ -7,7 +7,8 @@ import type { Effect } from '../support/history.ts'
 import { checkFile, type Ack, type Report, type Seen, type Told } from './checker.ts'
 
 // Starts a process on a store and kills it, again and again; half of the deaths come at an instant that nobody chose,
-// the other half right behind something that somebody was told or that a tool did.
+// the other half right behind something that somebody was told or that a tool did. Of the former every third is told to
+// end instead, and hands over what it does.
 
 const program = join(import.meta.dirname, 'child.ts')
 const longestLifeMs = 150
@@ -23,7 +24,11 @@ async function live(
   folder: string,
   seed: number,
   task: 'work' | 'heal' | 'poison',
-  { killAfterMs, dieAt = 0 }: { readonly killAfterMs: number; readonly dieAt?: number },
+  {
+    killAfterMs,
+    dieAt = 0,
+    by = 'SIGKILL',
+  }: { readonly killAfterMs: number; readonly dieAt?: number; readonly by?: NodeJS.Signals },
 ): Promise<Life> {
   const child = spawn(process.execPath, [program, folder, String(seed), task, String(dieAt)], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -35,9 +40,11 @@ async function live(
   })
   const closed = once(child, 'close')
   await Promise.race([once(child.stdout, 'data'), closed])
-  const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs)
+  const timer = setTimeout(() => child.kill(by), killAfterMs)
+  const hang = setTimeout(() => child.kill('SIGKILL'), killAfterMs + 10_000)
   await closed
   clearTimeout(timer)
+  clearTimeout(hang)
   return { signal: child.signalCode, code: child.exitCode, errors }
 }
 
@@ -48,8 +55,10 @@ export async function killLoop(folder: string, firstSeed: number, kills: number)
     const spread = Math.imul(seed, 0x9e_37_79_b1) >>> 0
     const isByLine = spread % 2 === 0
     const killAfterMs = isByLine ? 2 * longestLifeMs : (spread >>> 1) % longestLifeMs
-    const life = await live(folder, seed, 'work', { killAfterMs, dieAt: isByLine ? 1 + ((spread >>> 1) % 16) : 0 })
-    if (life.signal !== 'SIGKILL')
+    const by = !isByLine && (spread >>> 1) % 3 === 0 ? 'SIGTERM' : 'SIGKILL'
+    const dieAt = isByLine ? 1 + ((spread >>> 1) % 16) : 0
+    const life = await live(folder, seed, 'work', { killAfterMs, dieAt, by })
+    if (by === 'SIGTERM' ? life.code !== 0 : life.signal !== 'SIGKILL')
       return [`the process with seed ${seed} ended by itself (${life.code}): ${life.errors}`]
   }
   return heal(folder, firstSeed + kills)

@@ -79,6 +79,15 @@ class Real {
     await this.start()
   }
 
+  /** The engine is in the middle of a reply, so there is no step to wait for. */
+  async handOver(): Promise<void> {
+    const ending = this.session.handOver(1_000)
+    await this.clock.advance(1_000)
+    await ending
+    this.#life = { isDead: false }
+    await this.start()
+  }
+
   async answer(how: 'finish' | 'fail'): Promise<void> {
     this.#answer.resolve(how)
     await this.rest()
@@ -194,6 +203,16 @@ const crash = (recovery: StoredSessionOptions['recovery']): Command => ({
   toString: () => 'crash and restart',
 })
 
+const handOver = (recovery: StoredSessionOptions['recovery']): Command => ({
+  check: always,
+  async run(model, real) {
+    if (recovery === 'interrupt') end(model, 'interrupted')
+    await real.handOver()
+    await agree(model, real)
+  },
+  toString: () => 'hand over',
+})
+
 const wait = (ms: number): Command => ({
   check: always,
   async run(model, real) {
@@ -228,6 +247,7 @@ const commands = (recovery: StoredSessionOptions['recovery']) =>
       fc.nat(9).map(cancel),
       fc.constantFrom('finish' as const, 'fail' as const).map(answer),
       fc.constant(crash(recovery)),
+      fc.constant(handOver(recovery)),
       fc.nat(30_000).map(wait),
       fc.nat(200).map(view),
     ],

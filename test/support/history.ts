@@ -124,12 +124,18 @@ function restarts(events: readonly InferenceEvent[]): readonly string[] {
   const underWay = new Set<string>()
   const asked = new Set<string>()
   let isHandedOver = false
+  let waitedJustNow = false
   for (const event of events) {
     const { inferenceId = '' } = event
+    const isWaiting = asked.size > 0 && underWay.size === 0
+    // Whether a decision came before or after the death, a log cannot say.
+    const wasWaiting = waitedJustNow
+    waitedJustNow = event.type === 'approval-decided' && (isWaiting || waitedJustNow)
     switch (event.type) {
       case 'inference-started':
         underWay.clear()
         asked.clear()
+        isHandedOver = false
         break
       case 'provider-call-started':
         underWay.add('reply')
@@ -154,9 +160,10 @@ function restarts(events: readonly InferenceEvent[]): readonly string[] {
     }
     if (event.type === 'inference-handed-over') isHandedOver = true
     if (event.type === 'inference-resumed') {
-      const isDeath = !isHandedOver && !(asked.size > 0 && underWay.size === 0)
+      const before = counts.get(inferenceId) ?? 0
+      const isExcused = isHandedOver || isWaiting || (wasWaiting && event.restarts === before)
       isHandedOver = false
-      const count = (counts.get(inferenceId) ?? 0) + (isDeath ? 1 : 0)
+      const count = isExcused ? before : before + 1
       counts.set(inferenceId, count)
       last.set(inferenceId, count)
       if (event.restarts !== count || count > 3) found.push(`restart ${count} of ${inferenceId} says ${event.restarts}`)
