@@ -78,6 +78,21 @@ test.each<readonly [what: string, history: Partial<History>, says: RegExp]>([
     /restart 1 of i1 says 2/,
   ],
   [
+    'a hand-over that was counted as a restart',
+    {
+      events: log(
+        accepted,
+        started,
+        { type: 'inference-handed-over', ...ids },
+        { type: 'inference-resumed', ...ids, restarts: 1 },
+        finished,
+      ),
+      viewers: [],
+      effects: [],
+    },
+    /restart 0 of i1 says 1/,
+  ],
+  [
     'an inference that was given up too early',
     {
       events: log(accepted, started, intent, {
