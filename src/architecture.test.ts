@@ -27,7 +27,10 @@ const browserLayers = ['turns', 'events', 'timeline', 'client']
 const nodePackages = ['commander', 'undici']
 
 /** A package that not every user has installed, and the only layer that may ask for it. */
-const optionalPackages: Readonly<Record<string, string>> = { '@opentelemetry/api': 'telemetry' }
+const optionalPackages: Readonly<Record<string, string>> = {
+  '@opentelemetry/api': 'telemetry',
+  '@opentelemetry/sdk-node': 'cli',
+}
 
 /** The package's entry is for those who use the library: what runs it as a program, or needs more, is not in there. */
 const outsideEntry = ['telemetry', 'server', 'cli']
