@@ -66,6 +66,45 @@ describe('metrics', () => {
     expect(points.get('gen_ai.execute_tool.duration')).toEqual([[tool, 1, 0]])
   })
 
+  test('count what a discarded attempt has cost, though it is no example of a call', async () => {
+    const start: EngineStep = { type: 'provider-call-started', provider: 'test', model: 'test-1' }
+    const usage = { input_tokens: 7, output_tokens: 1 }
+    const { metrics } = await watchedRun(() =>
+      eventEngine([
+        start,
+        { type: 'provider-call-metadata-updated', usage },
+        { type: 'attempt-discarded', error: { code: 'PROVIDER_OVERLOADED', message: 'busy' }, blocks: 0, retryInMs: 0 },
+        start,
+        providerCallFinished(0, 'completed', { usage: { input_tokens: 10, output_tokens: 2 } }),
+      ]),
+    )
+    const sum = async (name: string) =>
+      pointsOf((await metrics()).get(`gen_ai.client.inference.${name}`)).map(([, ...numbers]) => numbers)
+    expect(await sum('usage.input_tokens')).toEqual([[17]])
+    expect(await sum('operation.input_tokens')).toEqual([[1, 10]])
+  })
+
+  test('have the buckets that the conventions ask for', async () => {
+    const { metrics } = await watchedRun(() =>
+      eventEngine(textReply('Hi', { usage: { input_tokens: 1, output_tokens: 1 } })),
+    )
+    const bounds = async (name: string) => {
+      const [point] = (await metrics()).get(name)?.dataPoints ?? []
+      return typeof point?.value === 'object' && 'buckets' in point.value && 'boundaries' in point.value.buckets
+        ? [point.value.buckets.boundaries[0], point.value.buckets.boundaries.at(-1)]
+        : []
+    }
+    expect(await bounds('gen_ai.client.inference.duration')).toEqual([0.01, 81.92])
+    expect(await bounds('gen_ai.client.inference.operation.input_tokens')).toEqual([1, 67_108_864])
+    expect(await bounds('gen_ai.invoke_agent.duration')).toEqual([0.1, expect.closeTo(409.6)])
+  })
+
+  test('call an error without a name by the word that the conventions have for it', async () => {
+    const { metrics } = await watchedRun(() => eventEngine([textReply('')[0]!, providerCallFinished(0, 'error')]))
+    const [point] = pointsOf((await metrics()).get('gen_ai.client.inference.duration'))
+    expect(point?.[0]).toMatchObject({ 'error.type': '_OTHER' })
+  })
+
   test('hold what failed apart', async () => {
     const { metrics } = await watchedRun(() => eventEngine([textReply('')[0]!, new Error('broken')]))
     const points = pointsOf((await metrics()).get('gen_ai.client.inference.duration'))

@@ -51,6 +51,13 @@ describe('content', () => {
   })
 })
 
+test('what the model was told before is not told again', async () => {
+  const model = eventEngine(toolReply(['c1', 'echo']), toolReply(['c2', 'echo']), textReply('Done'))
+  const { span } = await watchedRun(() => toolLoop(model, [echo]), { content: true })
+  const last = String(span('chat test-1', 2)?.attributes['gen_ai.input.messages'])
+  expect([last.includes('"c1"'), last.includes('"c2"')]).toEqual([false, true])
+})
+
 test('a reader of the log has the prompt too, and in the next turn only what is new', async () => {
   const telemetry = recordedTelemetry({ content: true })
   const clock = new FakeClock()

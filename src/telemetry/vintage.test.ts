@@ -4,7 +4,7 @@ import { watchedRun } from '../../test/support/recorded-telemetry.ts'
 import { echo } from '../../test/support/runs.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
 import { assistantText } from '../turns/block.ts'
-import { attributeNames, metricKinds, vintages, type Vintage } from './vintage.ts'
+import { attributeNames, metricKinds, providerName, vintages, type Vintage } from './vintage.ts'
 
 /** A run in which everything happens that has a name. */
 async function everything(vintage: Vintage) {
@@ -116,4 +116,14 @@ test('every difference between the vintages is in these tables', () => {
     .map((names) => vintages.map((vintage) => names[vintage] ?? '-'))
   const listed = Object.values(differences).flatMap((rows) => rows.map((row) => row.slice(1)))
   expect(new Set(differing.map(String))).toEqual(new Set(listed.map(String)))
+})
+
+test.each([
+  ['openai', 'openai'],
+  ['openai-responses', 'openai'],
+  ['anthropic', 'anthropic'],
+  ['gemini', 'gcp.gemini'],
+  ['my-provider', 'my-provider'],
+])('the provider %s is %s', (provider, name) => {
+  expect(providerName(provider)).toBe(name)
 })
