@@ -62,8 +62,11 @@ export type Phase = (typeof phases)[number]
 export type ReasoningSource = 'provider' | 'thinking' | 'summary'
 /** `unknown`: the process died, or was told to stop, while the tool ran; whether it did its work cannot be said. */
 export type ToolStatus = 'success' | 'error' | 'unknown'
-/** Why a person is asked: the tool wants it so, or it may have run already and a second time could do harm. */
-export type ApprovalReason = 'policy' | 'outcome-unknown'
+/**
+ * Why somebody is asked: the tool wants it so, it may have run already and a second time could do harm, or it is the
+ * client's own tool, whose result is waited for.
+ */
+export type ApprovalReason = 'policy' | 'outcome-unknown' | 'client-tool'
 export const decisions = ['approved', 'denied', 'expired'] as const
 export type Decision = (typeof decisions)[number]
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -226,6 +229,8 @@ export interface ToolCallFields {
     readonly approvalId: string
     readonly decision: Decision
     readonly input?: Json
+    /** What the call gave: the reason was `client-tool`. */
+    readonly result?: Json
     readonly message?: string
     readonly by?: string
   }

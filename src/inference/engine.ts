@@ -21,6 +21,8 @@ export interface ApprovalDecision {
   readonly decision: Decision
   /** Replaces the arguments of the call. */
   readonly input?: Json
+  /** What the call gave, when whoever decides is who runs it; see `ClientTool`. */
+  readonly result?: Json
   /** What the model is told of a refusal. */
   readonly message?: string
   /** Who decided. */

@@ -22,4 +22,4 @@ export { StepController, type StepControllerOptions, type StepPause, type StepPh
 export { type RetryOptions } from './tool-execution.ts'
 export { type ToolLoopOptions } from './tool-loop-options.ts'
 export { toolLoop } from './tool-loop.ts'
-export { defineTool, jsonSchemaInput, toolParameters, type Tool, type ToolContext } from './tool.ts'
+export { defineTool, jsonSchemaInput, toolParameters, type ClientTool, type Tool, type ToolContext } from './tool.ts'

@@ -86,7 +86,7 @@ describe('a cancel while a tool runs', () => {
       ),
       testTool('next', () => 'ran'),
     ]
-    const { inference, clock } = startRun(toolLoop(calls('never', 'waits', 'soon', 'next'), tools))
+    const { inference, clock } = startRun(toolLoop(calls('never', 'waits', 'soon', 'next'), tools, { maxParallel: 2 }))
     const events = collect(inference)
     await settle()
     inference.cancel()

@@ -1,5 +1,5 @@
 import type { EngineEvent } from '../events/event.ts'
-import { toolError, type ToolCallBlock, type ToolUseBlock } from '../turns/block.ts'
+import { type ToolCallBlock, type ToolUseBlock } from '../turns/block.ts'
 import type { InferenceContext } from './engine.ts'
 import { Replay } from './replay.ts'
 import { executeToolCall, isStopping, type ToolExecutionSettings } from './tool-execution.ts'
@@ -24,16 +24,16 @@ export async function* executeToolCalls(
   const events = new Replay<{ readonly event: EngineEvent; taken(): void }>()
   // Whoever takes an event and comes back for the next has done with it all that was to be done: it is in the log.
   const emit = (event: EngineEvent) => new Promise<void>((taken) => events.push({ event, taken }))
-  const execution = { ...settings, context, emit }
+  const places = new Places(settings.maxParallel)
+  const begin = async () => {
+    await places.take()
+    return failed !== undefined && settings.stopOnError ? `${failed} failed before it` : undefined
+  }
+  const execution = { ...settings, context, emit, begin, end: () => places.giveBack() }
   const results = new Map<ToolCallBlock, ToolUseBlock>()
   const untold = new Set(calls)
-  let begun = 0
   let failed: string | undefined
 
-  const execute = (call: ToolCallBlock) =>
-    failed !== undefined && settings.stopOnError
-      ? Promise.resolve(toolError(call.payload.id, `the tool was not run: ${failed} failed before it`))
-      : executeToolCall(call, execution)
   const tellResults = () => {
     for (const call of untold) {
       const block = results.get(call)
@@ -43,20 +43,18 @@ export async function* executeToolCalls(
       untold.delete(call)
     }
   }
-  const work = async () => {
-    for (let call = calls[begun]; call !== undefined && !isStopping(context); call = calls[begun]) {
-      begun += 1
-      const block = await execute(call)
-      if (block === undefined) continue
-      if (block.payload.error !== undefined) failed ??= call.payload.name
-      results.set(call, block)
-      tellResults()
-    }
+  // What a person or a client has to say to a call is asked for all of them at once; only those that run take places.
+  const work = async (call: ToolCallBlock) => {
+    const block = await executeToolCall(call, execution)
+    if (block === undefined) return
+    if (block.payload.error !== undefined) failed ??= call.payload.name
+    results.set(call, block)
+    tellResults()
   }
 
   context.signal.addEventListener('abort', tellResults)
   context.leaving.addEventListener('abort', tellResults)
-  const workers = Promise.all(Array.from({ length: Math.min(settings.maxParallel, calls.length) }, work))
+  const workers = Promise.all(calls.map(work))
   workers
     .finally(() => {
       context.signal.removeEventListener('abort', tellResults)
@@ -71,6 +69,27 @@ export async function* executeToolCalls(
   await workers
   context.signal.throwIfAborted()
   if (untold.size > 0) context.leaving.throwIfAborted()
+}
+
+/** So many may run at a time; who comes first is first. */
+class Places {
+  readonly #waiting: (() => void)[] = []
+  #free: number
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  async take(): Promise<void> {
+    if (this.#free > 0) this.#free -= 1
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+  }
+
+  giveBack(): void {
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#free += 1
+    else next()
+  }
 }
 
 function resultEvents(toolName: string, block: ToolUseBlock): readonly EngineEvent[] {

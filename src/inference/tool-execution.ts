@@ -1,14 +1,14 @@
 import { sha256Hex } from '../sha256.ts'
 import { sleep } from '../clock.ts'
 import { GeppettoError, messageOf } from '../errors.ts'
-import type { EngineEvent } from '../events/event.ts'
+import type { ApprovalReason, EngineEvent } from '../events/event.ts'
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { toolArguments, toolError, toolResult, type ToolCallBlock, type ToolUseBlock } from '../turns/block.ts'
 import type { ApprovalDecision, InferenceContext } from './engine.ts'
 import type { CallPast } from './position.ts'
 import { cancelGraceMs } from './stop.ts'
 import { boundedText, toStoredJson, unknownOutcome } from './tool-result.ts'
-import type { Tool } from './tool.ts'
+import type { ClientTool, Tool } from './tool.ts'
 
 export interface RetryOptions {
   /** Executions after the first one. Default 2. */
@@ -21,7 +21,7 @@ export interface RetryOptions {
 
 /** How calls are executed. */
 export interface ToolExecutionSettings {
-  readonly tools: ReadonlyMap<string, Tool>
+  readonly tools: ReadonlyMap<string, Tool | ClientTool>
   isAllowed(name: string): boolean
   /** For each attempt of a tool that names no time of its own. */
   readonly timeoutMs: number
@@ -41,6 +41,10 @@ export interface ToolExecution extends ToolExecutionSettings {
   readonly context: InferenceContext
   /** Hears of starts, approvals and progress, at once; resolves when the event is in the log. */
   emit(event: EngineEvent): Promise<void>
+  /** Resolves when the call has its place among those that run; gives the reason when it is not to run any more. */
+  begin(): Promise<string | undefined>
+  /** Gives the place back. */
+  end(): void
 }
 
 /** Whether no call may begin any more: the run was cancelled, or another process goes on with it. */
@@ -61,14 +65,21 @@ export async function executeToolCall(
   let hasBegun = false
   try {
     const tool = findTool(name, execution)
+    if ('runsOn' in tool) return await clientAnswer(tool, call, execution)
     const permit = await permitFor(tool, call, execution)
     if ('answer' in permit) return permit.answer
-    if (isStopping(context)) return undefined
-    await execution.emit(startEvent(tool, permit, call, execution))
-    hasBegun = true
-    if (context.signal.aborted) throw failure('the tool was not run: the run was cancelled before')
-    const returned = await withRetries(execution, () => attempt(tool, permit.input, id, execution))
-    return toolResult(id, toStoredJson('the result', returned, maxResultChars))
+    const why = await execution.begin()
+    try {
+      if (isStopping(context)) return undefined
+      if (why !== undefined) throw failure(`the tool was not run: ${why}`)
+      await execution.emit(startEvent(tool, permit, call, execution))
+      hasBegun = true
+      if (context.signal.aborted) throw failure('the tool was not run: the run was cancelled before')
+      const returned = await withRetries(execution, () => attempt(tool, permit.input, id, execution))
+      return toolResult(id, toStoredJson('the result', returned, maxResultChars))
+    } finally {
+      execution.end()
+    }
   } catch (error) {
     if (error instanceof LeftBehind || (!hasBegun && isStopping(context))) return undefined
     return toolError(id, boundedText(messageOf(error), maxResultChars))
@@ -78,7 +89,7 @@ export async function executeToolCall(
 /** A tool that was told of the cancel did not end within its grace. */
 class LeftBehind extends Error {}
 
-function findTool(name: string, execution: ToolExecution): Tool {
+function findTool(name: string, execution: ToolExecution): Tool | ClientTool {
   const tool = execution.tools.get(name)
   if (tool === undefined) throw failure(`tool not found: ${name}`)
   if (!execution.isAllowed(name)) throw failure(`tool not allowed: ${name}`)
@@ -86,11 +97,16 @@ function findTool(name: string, execution: ToolExecution): Tool {
 }
 
 // Arguments that are cut off are never mended: half of a list of files to delete is not what the model asked for.
-async function validInput(tool: Tool, given: JsonObject | undefined, execution: ToolExecution): Promise<unknown> {
+async function validInput(
+  tool: Tool | ClientTool,
+  given: JsonObject | undefined,
+  execution: ToolExecution,
+): Promise<unknown> {
   if (given === undefined)
     throw failure('the tool was not run: its arguments are not a valid JSON object, or were cut off')
   const validated = tool.input['~standard'].validate(given)
-  const result = validated instanceof Promise ? await inTime(tool, execution, () => validated) : validated
+  const result =
+    validated instanceof Promise ? await inTime('runsOn' in tool ? {} : tool, execution, () => validated) : validated
   if (result.issues === undefined) return result.value
   const problems = result.issues.map(({ path, message }) => {
     const at = (path ?? []).map((step) => String(typeof step === 'object' ? step.key : step)).join('.')
@@ -114,8 +130,9 @@ function startEvent(
   }
 }
 
-function shownInput(tool: Tool, input: unknown, given: JsonObject, maxChars: number): Json {
-  return toStoredJson('the masked input', tool.mask === undefined ? given : tool.mask(input), maxChars)
+function shownInput(tool: Tool | ClientTool, input: unknown, given: JsonObject, maxChars: number): Json {
+  const shown = 'mask' in tool && tool.mask !== undefined ? tool.mask(input) : given
+  return toStoredJson('the masked input', shown, maxChars)
 }
 
 interface Allowed {
@@ -140,15 +157,29 @@ async function permitFor(tool: Tool, call: ToolCallBlock, execution: ToolExecuti
   if (mayHaveRun && tool.effect !== undefined) return permit
   if (mayHaveRun && execution.onUnknownOutcome === 'continue') return { answer: unknownOutcome(call.payload.id) }
   if (!mayHaveRun && !(await needsApproval(tool, input, execution))) return permit
-  const decision = await decisionOn(tool, permit, call, mayHaveRun, execution)
+  const reason = mayHaveRun ? 'outcome-unknown' : 'policy'
+  const decision = await decisionOn(tool, permit, call, reason, execution)
   if (decision.decision === 'approved') {
     if (decision.input === undefined) return permit
     const edited = isJsonObject(decision.input) ? decision.input : undefined
     return { input: await validInput(tool, edited, execution), arguments: edited ?? {} }
   }
   if (mayHaveRun) return { answer: unknownOutcome(call.payload.id, decision.message) }
-  const why = decision.decision === 'expired' ? 'nobody approved it in time' : 'the user did not allow it'
-  throw failure(`the tool was not run: ${decision.message ?? why}`)
+  throw notAllowed(decision, 'nobody approved it in time')
+}
+
+/** The call as its client has answered it, who runs it. */
+async function clientAnswer(tool: ClientTool, call: ToolCallBlock, execution: ToolExecution): Promise<ToolUseBlock> {
+  const given = toolArguments(call)
+  const permit = { input: await validInput(tool, given, execution), arguments: given ?? {} }
+  const decision = await decisionOn(tool, permit, call, 'client-tool', execution)
+  if (decision.decision !== 'approved') throw notAllowed(decision, 'nobody answered it in time')
+  return toolResult(call.payload.id, toStoredJson('the result', decision.result, execution.maxResultChars))
+}
+
+function notAllowed({ decision, message }: ApprovalDecision, late: string): GeppettoError {
+  const why = decision === 'expired' ? late : 'the user did not allow it'
+  return failure(`the tool was not run: ${message ?? why}`)
 }
 
 async function needsApproval(tool: Tool, input: unknown, execution: ToolExecution): Promise<boolean> {
@@ -156,10 +187,10 @@ async function needsApproval(tool: Tool, input: unknown, execution: ToolExecutio
 }
 
 async function decisionOn(
-  tool: Tool,
+  tool: Tool | ClientTool,
   permit: Allowed,
   call: ToolCallBlock,
-  mayHaveRun: boolean,
+  reason: ApprovalReason,
   { past, context, emit, maxResultChars, approvalTimeoutMs }: ToolExecution,
 ): Promise<ApprovalDecision> {
   const { sessionId, turnId } = context.ids
@@ -174,7 +205,7 @@ async function decisionOn(
     approvalId,
     toolName: tool.name,
     input: shownInput(tool, permit.input, permit.arguments, maxResultChars),
-    reason: mayHaveRun ? 'outcome-unknown' : 'policy',
+    reason,
     hash,
     expiresAt: new Date(context.clock.now() + approvalTimeoutMs).toISOString(),
   })
@@ -225,7 +256,7 @@ async function attempt(tool: Tool, input: unknown, toolCallId: string, execution
  * end in its grace then. Work that ignores its signal is left behind: how it ends is not heard.
  */
 async function inTime<T>(
-  tool: Tool,
+  tool: Pick<Tool, 'timeoutMs'>,
   { context, timeoutMs: defaultMs }: ToolExecution,
   work: (signal: AbortSignal) => T | Promise<T>,
   onCancel: 'ends-at-once' | 'ends-in-grace' = 'ends-at-once',

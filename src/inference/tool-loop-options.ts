@@ -9,7 +9,7 @@ import {
 import type { StepController } from './steps.ts'
 import type { ToolBatchSettings } from './tool-batch.ts'
 import type { RetryOptions } from './tool-execution.ts'
-import { requireValidSpec, toolParameters, type Tool } from './tool.ts'
+import { requireValidSpec, toolParameters, type ClientTool, type Tool } from './tool.ts'
 
 export interface ToolLoopOptions {
   /** Model calls of one run. Default 20. */
@@ -45,7 +45,7 @@ export interface ToolLoopOptions {
 /** The options of a loop, checked and with their defaults. */
 export interface Loop extends ToolBatchSettings {
   /** By name, so that equal tools give equal requests. */
-  readonly offered: readonly Tool[]
+  readonly offered: readonly (Tool | ClientTool)[]
   readonly definitions: ToolDefinition[]
   readonly maxIterations: number
   readonly config: ToolConfig
@@ -53,7 +53,7 @@ export interface Loop extends ToolBatchSettings {
 }
 
 /** Throws TOOL_INVALID and SETTINGS_INVALID for what cannot work. */
-export function readToolLoop(tools: readonly Tool[], options: ToolLoopOptions): Loop {
+export function readToolLoop(tools: readonly (Tool | ClientTool)[], options: ToolLoopOptions): Loop {
   const { maxIterations = 20, maxParallel = 3, timeoutMs = 30_000, maxResultChars = 200_000 } = options
   const { onError = 'continue', toolChoice = 'auto', allowedTools, steps } = options
   const { onUnknownOutcome = 'ask', approvalTimeoutMs = 86_400_000 } = options
@@ -105,8 +105,8 @@ export function readToolLoop(tools: readonly Tool[], options: ToolLoopOptions): 
   }
 }
 
-function toolsByName(tools: readonly Tool[]): ReadonlyMap<string, Tool> {
-  const byName = new Map<string, Tool>()
+function toolsByName(tools: readonly (Tool | ClientTool)[]): ReadonlyMap<string, Tool | ClientTool> {
+  const byName = new Map<string, Tool | ClientTool>()
   for (const tool of tools.toSorted((left, right) => (left.name < right.name ? -1 : 1))) {
     requireValidSpec(tool)
     if (byName.has(tool.name))

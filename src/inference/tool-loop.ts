@@ -10,7 +10,7 @@ import { positionOf, Reply, type CallPast } from './position.ts'
 import type { StepPhase } from './steps.ts'
 import { executeToolCalls } from './tool-batch.ts'
 import { readToolLoop, type Loop, type ToolLoopOptions } from './tool-loop-options.ts'
-import type { Tool } from './tool.ts'
+import type { ClientTool, Tool } from './tool.ts'
 
 /**
  * Calls the model and the tools that it asks for, until it asks for none. Only calls that this run's model made are
@@ -19,7 +19,7 @@ import type { Tool } from './tool.ts'
  * tool. Throws LOOP_LIMIT when `maxIterations` model calls were not enough; TOOL_INVALID and SETTINGS_INVALID, at once,
  * for tools and options that cannot work.
  */
-export function toolLoop(engine: Engine, tools: readonly Tool[], options: ToolLoopOptions = {}): Engine {
+export function toolLoop(engine: Engine, tools: readonly (Tool | ClientTool)[], options: ToolLoopOptions = {}): Engine {
   const loop = readToolLoop(tools, options)
   return async function* (input, context) {
     const offering = { ...context, tools: loop.offered }

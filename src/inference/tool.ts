@@ -36,6 +36,14 @@ export interface Tool<Input = unknown> extends ToolSpec<Input> {
   needsApproval?(input: Input): boolean | Promise<boolean>
 }
 
+/**
+ * A tool that the program of the caller runs, as a browser does that shows a map. A call of it is put to whoever follows
+ * the run, as an approval with the reason `client-tool` is, and whoever decides on that gives the result.
+ */
+export interface ClientTool<Input = unknown> extends ToolSpec<Input> {
+  readonly runsOn: 'client'
+}
+
 const toolName = /^[A-Za-z0-9_-]{1,64}$/
 
 /**

@@ -3,7 +3,7 @@ import { GeppettoError } from '../errors.ts'
 import { stack, type Engine, type Middleware } from '../inference/engine.ts'
 import type { ToolLoopOptions } from '../inference/tool-loop-options.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
-import type { Tool } from '../inference/tool.ts'
+import { jsonSchemaInput, type ClientTool, type Tool } from '../inference/tool.ts'
 import { canonicalJson, type Json } from '../json.ts'
 import { systemPrompt } from '../middleware/system-prompt.ts'
 import { runtimeKey } from '../turns/keys.ts'
@@ -32,6 +32,10 @@ const runtimeSchema = v.object({
   system_prompt: v.optional(v.string()),
   /** Names; a subset of the profile's tools. */
   tools: v.optional(v.array(v.string())),
+  /** Tools that the caller runs itself. */
+  client_tools: v.optional(
+    v.array(v.object({ name: v.string(), description: v.string(), parameters: v.record(v.string(), v.any()) })),
+  ),
   middlewares: v.optional(v.array(v.object({ name: v.string(), config: v.optional(v.any()) }))),
 })
 
@@ -104,6 +108,13 @@ function compose(profile: Profile, runtime: Runtime): Engine {
     if (make !== undefined) return make(config as Json | undefined) // it came out of JSON
     throw new GeppettoError('PROFILE_INVALID', `Profile ${profile.slug} has no middleware ${JSON.stringify(name)}.`)
   })
+  const clientTools = (runtime.client_tools ?? []).map(({ name, description, parameters }): ClientTool => ({
+    name,
+    description: description.trim() === '' ? name : description,
+    input: jsonSchemaInput(parameters),
+    runsOn: 'client',
+  }))
   const model = stack(profile.model, systemPrompt(prompt), ...middleware)
-  return tools.length === 0 ? model : toolLoop(model, tools, profile.loop)
+  const offered = [...tools, ...clientTools.filter(({ name }) => !tools.some((own) => own.name === name))]
+  return offered.length === 0 ? model : toolLoop(model, offered, profile.loop)
 }

@@ -174,11 +174,15 @@ describe('approvals', () => {
       { id: 'c', error: 'the tool was not run: the user did not allow it' },
     ],
   ])('a decision %s', async (_what, decision, payload) => {
-    const { session, approval, inference } = await waiting()
+    const { session, store, approval, inference } = await waiting()
     await session.decide(approval.approvalId, { ...decision, hash: approval.hash })
     await inference.result
     expect(await resultOf(session)).toEqual(payload)
-    await expect(session.decide(approval.approvalId, decision)).rejects.toMatchObject({ code: 'APPROVAL_UNKNOWN' })
+    const before = await typesOf(store)
+    await session.decide(approval.approvalId, decision)
+    expect(await typesOf(store)).toEqual(before)
+    const other = { ...decision, message: 'something else' }
+    await expect(session.decide(approval.approvalId, other)).rejects.toMatchObject({ code: 'APPROVAL_UNKNOWN' })
   })
 
   test('edited arguments must fit the tool', async () => {

@@ -1,11 +1,11 @@
 import { sha256Hex } from '../sha256.ts'
 import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
-import { GeppettoError } from '../errors.ts'
+import { GeppettoError, isGeppettoError } from '../errors.ts'
 import type { InferenceEvent, InferenceScope, UnknownEvent } from '../events/event.ts'
 import type { EventSink } from '../events/sink.ts'
 import type { ApprovalDecision, Engine } from '../inference/engine.ts'
 import type { Inference } from '../inference/run.ts'
-import { canonicalJson, type Json } from '../json.ts'
+import { canonicalJson, jsonEqual, type Json } from '../json.ts'
 import { readTurn } from '../store/block-log.ts'
 import { toEntry } from '../store/entry.ts'
 import type { Commit, Committed, Head, Store, Submission } from '../store/store.ts'
@@ -40,6 +40,11 @@ export interface SubmitOptions {
   readonly images?: readonly ImagePart[]
   /** Which runtime is to answer, as `geppetto.runtime@v1` of the turn says it to the engine. Default: that of the turn before. */
   readonly runtime?: Json
+  /**
+   * What becomes of it while another prompt is answered or waits: it waits in its turn, is refused (SESSION_BUSY), or takes
+   * the place of all of these, which are cancelled. Default `queue`.
+   */
+  readonly whileRunning?: 'queue' | 'refuse' | 'replace'
   /** The same key gives the same inference, however often and from wherever it is submitted. */
   readonly idempotencyKey?: string
 }
@@ -85,6 +90,16 @@ export class StoredSession {
     return session
   }
 
+  /** Whether this process does anything for it now, or waits for another one that has it. */
+  get isWorking(): boolean {
+    return this.#worker.isWorking
+  }
+
+  /** Looks whether there is something to do that nobody does, as what a dead process has left. */
+  wake(): void {
+    this.#worker.wake()
+  }
+
   /** The inference that this process runs now. */
   get active(): Inference | undefined {
     return this.#worker.active
@@ -117,7 +132,8 @@ export class StoredSession {
    * Accepts a prompt: when this resolves it is in the store, and it will be answered. Throws SESSION_QUEUE_FULL when too
    * many wait, and IDEMPOTENCY_KEY_REUSED when the key came with another prompt before; then nothing has changed.
    */
-  async submit(prompt: string, { images = [], runtime, idempotencyKey }: SubmitOptions = {}): Promise<StoredInference> {
+  async submit(prompt: string, options: SubmitOptions = {}): Promise<StoredInference> {
+    const { images = [], runtime, whileRunning = 'queue', idempotencyKey } = options
     const ids = { sessionId: this.id, inferenceId: this.#newId(), turnId: this.#newId() }
     const block = { ...userText(prompt, images), id: this.#newId() }
     const submission =
@@ -129,13 +145,19 @@ export class StoredSession {
       ...(idempotencyKey !== undefined && { key: idempotencyKey }),
       ...(runtime !== undefined && { runtime }),
     }
+    let replaced: string | undefined
     const result = await this.#change(
       (state) => {
+        const running = state.active ?? state.queue[0]
+        if (whileRunning === 'refuse' && running !== undefined) return { refused: this.#busy(running.inferenceId) }
+        replaced = whileRunning === 'replace' ? state.active?.inferenceId : undefined
+        if (whileRunning === 'replace') return { events: [...this.#replacing(state), accepted] }
         const isFull = state.queue.length >= (this.#options.maxQueued ?? 16)
         return isFull ? { refused: this.#queueFull(state) } : { events: [accepted] }
       },
       { create: true, ...(submission && { submission }) },
     )
+    if (result.status !== 'duplicate' && replaced !== undefined) this.#worker.cancel(replaced, replacedReason)
     this.#worker.wake()
     if (result.status !== 'duplicate') return this.#inference(ids, result.ordinal)
     if (result.submission.hash !== submission?.hash) throw keyReused(this.id, result.submission.key)
@@ -171,21 +193,38 @@ export class StoredSession {
       }
       const queued = state.queue.find((waiting) => waiting.inferenceId === target)
       hasEnded = queued === undefined
-      if (queued === undefined) return { events: [] }
-      const end = { finish_class: 'interrupted' as const, stop_reason: 'cancelled' }
-      return {
-        events: [{ ...this.#stamp({ sessionId: this.id, ...queued }), type: 'inference-stopped', reason, result: end }],
-      }
+      return { events: queued === undefined ? [] : [this.#stopped(queued, reason)] }
     })
     if (!hasEnded) this.#worker.cancel(target, reason)
     return !hasEnded
   }
 
   /**
-   * Decides on an approval; it is in the store when this resolves. Throws APPROVAL_UNKNOWN when it is not waited for
-   * (any more), and APPROVAL_MISMATCH when `hash` is not that of the request.
+   * Decides on an approval; it is in the store when this resolves. The same answer again changes nothing. Throws
+   * APPROVAL_UNKNOWN when it is not waited for (any more), and APPROVAL_MISMATCH when `hash` is not that of the request.
    */
-  async decide(approvalId: string, { hash, ...answer }: ApprovalAnswer): Promise<void> {
+  async decide(approvalId: string, answer: ApprovalAnswer): Promise<void> {
+    try {
+      await this.#decide(approvalId, answer)
+    } catch (error) {
+      const isAnswered = isGeppettoError(error, 'APPROVAL_UNKNOWN') && (await this.#isDecided(approvalId, answer))
+      if (!isAnswered) throw error
+    }
+  }
+
+  /** Whether the approval was decided on in these words. */
+  async #isDecided(approvalId: string, { hash: _hash, by: _by, ...answer }: ApprovalAnswer): Promise<boolean> {
+    const [place] = (await this.#store.find(approvalId)).filter(({ sessionId }) => sessionId === this.id)
+    if (place === undefined) return false
+    for await (const event of readEvents(this.#store, this.id, place.ordinal)) {
+      if (event.type !== 'approval-decided' || event.approvalId !== approvalId) continue
+      const { decision, input, result, message } = event
+      return jsonEqual({ decision, input, result, message }, answer)
+    }
+    return false
+  }
+
+  async #decide(approvalId: string, { hash, ...answer }: ApprovalAnswer): Promise<void> {
     await this.#change((state) => {
       const approval = state.approvals.find((pending) => pending.approvalId === approvalId)
       const turnId = state.active?.turnId
@@ -261,6 +300,29 @@ export class StoredSession {
     return { incarnation: this.#newId(), createdAt: new Date(this.#clock.now()).toISOString() }
   }
 
+  /** The end of a prompt that nobody has begun to answer. */
+  #stopped(queued: SessionState['queue'][number], reason: string): InferenceEvent {
+    const result = { finish_class: 'interrupted' as const, stop_reason: 'cancelled' }
+    return { ...this.#stamp({ sessionId: this.id, ...queued }), type: 'inference-stopped', reason, result }
+  }
+
+  /** What makes room for another prompt. */
+  #replacing({ active, queue }: SessionState): readonly InferenceEvent[] {
+    const stopped = queue.map((queued) => this.#stopped(queued, replacedReason))
+    if (active === undefined || active.cancel !== undefined) return stopped
+    const { inferenceId, turnId } = active
+    const stamp = this.#stamp({ sessionId: this.id, inferenceId, turnId })
+    return [{ ...stamp, type: 'cancel-requested', reason: replacedReason }, ...stopped]
+  }
+
+  #busy(inferenceId: string): GeppettoError {
+    return new GeppettoError(
+      'SESSION_BUSY',
+      `session already has an active inference: session ${this.id} is running inference ${inferenceId}; wait for it or cancel it.`,
+      { details: { sessionId: this.id, inferenceId } },
+    )
+  }
+
   #stamp({ sessionId, inferenceId, turnId }: InferenceScope) {
     return { ordinal: 0, at: new Date(this.#clock.now()).toISOString(), sessionId, inferenceId, turnId }
   }
@@ -277,6 +339,9 @@ export class StoredSession {
     )
   }
 }
+
+/** Why what ran or waited was stopped for a prompt that took its place. */
+const replacedReason = 'replaced by another prompt'
 
 function stateChange(head: Head | undefined, state: SessionState): NonNullable<Commit['state']> {
   return { after: head?.version ?? 0, value: JSON.stringify(state), hasWork: hasWork(state) }

@@ -58,6 +58,10 @@ export class SessionWorker {
     this.#owner = newOwner(this.#newId)
   }
 
+  get isWorking(): boolean {
+    return this.#working !== undefined
+  }
+
   get active(): Inference | undefined {
     return this.#active
   }
@@ -292,10 +296,11 @@ export class SessionWorker {
   #hear(event: InferenceEvent): void {
     if (event.type === 'cancel-requested') this.cancel(event.inferenceId, event.reason)
     if (event.type !== 'approval-decided') return
-    const { approvalId, decision, input, message, by } = event
+    const { approvalId, decision, input, result, message, by } = event
     const answer: ApprovalDecision = {
       decision,
       ...(input !== undefined && { input }),
+      ...(result !== undefined && { result }),
       ...(message !== undefined && { message }),
       ...(by !== undefined && { by }),
     }

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { GeppettoError } from '../../errors.ts'
-import type { JsonObject } from '../../json.ts'
+import type { Json, JsonObject } from '../../json.ts'
 import type { Access } from '../access.ts'
 import { attachmentSchema, imagesOf } from '../attachments.ts'
 import { parseAs } from '../body.ts'
@@ -31,6 +31,8 @@ const decideSchema = v.object({
   decision: v.picklist(['approved', 'denied']),
   /** Replaces the arguments. */
   input: v.optional(v.record(v.string(), v.any())),
+  /** What a tool of the client's own gave. */
+  result: v.optional(v.any()),
   message: v.optional(v.pipe(v.string(), v.maxLength(10_000))),
   hash: v.optional(v.string()),
 })
@@ -90,7 +92,7 @@ export async function cancelInference(
   return { session_id: sessionId, status: isAsked ? 'cancelling' : 'ended' }
 }
 
-/** `{decision, input?, message?, hash?}` answers an approval; the same answer again changes nothing. */
+/** `{decision, input?, result?, message?, hash?}` answers an approval; the same answer again changes nothing. */
 export async function decideApproval(
   context: ServerContext,
   access: Access,
@@ -99,12 +101,13 @@ export async function decideApproval(
   body: unknown,
 ): Promise<JsonObject> {
   access.require('write')
-  const { input, message, hash, decision } = parseAs(decideSchema, body)
+  const { input, result, message, hash, decision } = parseAs(decideSchema, body)
   const { session } = await context.conversations.find(access.principal, sessionId)
   await session.decide(approvalId, {
     decision,
     by: access.principal.name,
     ...(input !== undefined && { input }),
+    ...(result !== undefined && { result: result as Json }), // it came out of JSON
     ...(message !== undefined && { message }),
     ...(hash !== undefined && { hash }),
   })
