@@ -89,6 +89,8 @@ export type ErrorCode =
   | 'HISTORY_REFUSED'
   | 'PAUSE_UNKNOWN'
   | 'SERVER_STOPPING'
+  // client
+  | 'SERVER_UNREACHABLE'
   // command line
   | 'USAGE'
   | 'FILE_ACCESS'

@@ -21,12 +21,27 @@ export type Control =
   | { readonly control: 'snapshot'; readonly session_id: string; readonly ordinal: number }
   /** What the client knows cannot be gone on from; a snapshot follows. */
   | { readonly control: 'reset'; readonly session_id: string; readonly reason: string; readonly ordinal: number }
+  /**
+   * The events after `ordinal` follow, and `head` is the last that there is by now: who has it is up to date. A session
+   * that was deleted and made anew under its id has another `incarnation`, and nothing to do with what was known.
+   */
+  | {
+      readonly control: 'subscribed'
+      readonly session_id: string
+      readonly incarnation: string
+      readonly ordinal: number
+      readonly head: number
+    }
   /** Nothing more comes: the session was deleted, or the server is being stopped and another one will answer. */
   | { readonly control: 'closed'; readonly session_id: string; readonly reason: 'deleted' | 'stopping' | 'access' }
 
 export function controlFrame(message: Control & JsonObject): string {
   const id = message.control === 'snapshot' ? { id: message.ordinal } : {}
   return sseFrame({ ...id, event: message.control, data: JSON.stringify(message) })
+}
+
+export function subscribed({ sessionId, incarnation, ordinal: head }: Head, ordinal: number): Control & JsonObject {
+  return { control: 'subscribed', session_id: sessionId, incarnation, ordinal, head }
 }
 
 /** Where a session stands and what a person sees of its end: the events after `ordinal` go on from it. */

@@ -9,7 +9,7 @@ import type { RouteEnv, Routes, ServerContext } from '../context.ts'
 import { imagesLimit } from '../attachments.ts'
 import { sseResponse } from '../sse.ts'
 import { cancelInference, continueStep, createSession, decideApproval, forkSession, submitMessage } from './commands.ts'
-import { controlFrame, eventFrames, snapshotOf } from './frames.ts'
+import { controlFrame, eventFrames, snapshotOf, subscribed } from './frames.ts'
 import { titleOf } from './title.ts'
 import { turnItems, turnsAnswer } from './turns.ts'
 
@@ -115,6 +115,7 @@ async function events(context: ServerContext, c: Context<RouteEnv>, sessionId: s
             yield controlFrame({ control: 'reset', session_id: sessionId, reason, ordinal: after })
           yield controlFrame({ control: 'snapshot', ...snapshot })
         }
+        yield controlFrame(subscribed(head, after))
         for await (const entries of followLog(store, sessionId, clock, { after, signal: ended })) {
           yield eventFrames(sessionId, entries)
         }

@@ -8,7 +8,7 @@ import type { ServerContext, SocketHandler, SocketRequest } from '../context.ts'
 import { publicError } from '../problem.ts'
 import type { Socket } from '../socket.ts'
 import { cancelInference, continueStep, createSession, decideApproval, forkSession, submitMessage } from './commands.ts'
-import { eventJson, snapshotOf, type Control } from './frames.ts'
+import { eventJson, snapshotOf, subscribed, type Control } from './frames.ts'
 
 /** Sessions that one socket may follow at a time. */
 const subscriptionLimit = 100
@@ -78,10 +78,10 @@ class NativeConnection {
   }
 
   async #hear(text: string): Promise<void> {
-    let id: string | undefined
+    let about: JsonObject = {}
     try {
       const message = parseAs(messageSchema, tryParseJson(text))
-      id = 'id' in message ? message.id : undefined
+      about = 'id' in message ? { id: message.id } : 'session_id' in message ? { session_id: message.session_id } : {}
       switch (message.type) {
         case 'ping':
           return await this.#say({ control: 'pong' })
@@ -93,7 +93,7 @@ class NativeConnection {
           await this.#say({ control: 'ack', id: message.id, result: await this.#do(message) })
       }
     } catch (error) {
-      await this.#refuse(error, id === undefined ? {} : { id })
+      await this.#refuse(error, about)
     }
   }
 
@@ -131,7 +131,7 @@ class NativeConnection {
       known = snapshot.ordinal
       await this.#say({ control: 'snapshot', ...snapshot })
     }
-    await this.#say({ control: 'subscribed', session_id: sessionId, ordinal: known })
+    await this.#say(subscribed(head, known))
     void this.#follow(sessionId, known, subscription)
   }
 
@@ -171,8 +171,7 @@ class NativeConnection {
   }
 
   #say(
-    message: (Control | { readonly control: 'hello' | 'pong' | 'ack' | 'error' | 'subscribed' | 'unsubscribed' }) &
-      JsonObject,
+    message: (Control | { readonly control: 'hello' | 'pong' | 'ack' | 'error' | 'unsubscribed' }) & JsonObject,
   ): Promise<void> {
     return this.#socket.send(JSON.stringify(message))
   }
