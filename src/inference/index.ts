@@ -18,7 +18,16 @@ export { Inference, run } from './run.ts'
 export { type Recorder } from './record-queue.ts'
 export { type HandOver } from './stop.ts'
 export { addUsage, costOf, finishClass, isTruncated, type ModelCost } from './result.ts'
-export { StepController, type StepControllerOptions, type StepPause, type StepPhase, type StepScope } from './steps.ts'
+export {
+  applyStepEdit,
+  StepController,
+  stepPhases,
+  type StepControllerOptions,
+  type StepEdit,
+  type StepPause,
+  type StepPhase,
+  type StepScope,
+} from './steps.ts'
 export { type RetryOptions } from './tool-execution.ts'
 export { type ToolLoopOptions } from './tool-loop-options.ts'
 export { toolLoop } from './tool-loop.ts'

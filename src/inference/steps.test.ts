@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { eventEngine, testIds, textReply, toolReply } from '../../test/support/event-engine.ts'
 import { FakeClock, settle } from '../../test/support/fake-clock.ts'
-import { answersOf, echo, startRun, typesOf } from '../../test/support/runs.ts'
+import { answersOf, echo, expectWhole, startRun, typesOf } from '../../test/support/runs.ts'
 import { collect, countingIds } from '../../test/support/values.ts'
-import { StepController, type StepPause } from './steps.ts'
+import { assistantText, toolCall, userText } from '../turns/block.ts'
+import { sidecarKey } from '../turns/keys.ts'
+import { append, createTurn, type Turn } from '../turns/turn.ts'
+import { applyStepEdit, StepController, stepPhases, type StepEdit, type StepPause } from './steps.ts'
 import { toolLoop } from './tool-loop.ts'
 
 const step = { sessionId: 'session-1', phase: 'after_tools', summary: 'Look' } as const
@@ -23,7 +26,7 @@ function enabled() {
 }
 
 /** Whether `waiting` has ended, and how. */
-async function stateOf(waiting: Promise<void>): Promise<unknown> {
+async function stateOf(waiting: Promise<unknown>): Promise<unknown> {
   return Promise.race([
     waiting.then(
       () => 'resolved',
@@ -181,5 +184,49 @@ describe('a tool loop with steps', () => {
     await expect(inference.result).rejects.toMatchObject({ code: 'INFERENCE_CANCELLED' })
     await settle()
     expect([steps.lookup('pause-1'), clock.pending]).toEqual([undefined, 0])
+  })
+
+  test('waits wherever somebody wants to look, and runs what they leave', async () => {
+    const { steps, inference } = stepped()
+    steps.enable({ sessionId: testIds.sessionId, phases: [...stepPhases] })
+    const reading = collect(inference)
+    const next = async (edit?: StepEdit) => {
+      await settle()
+      const [pause] = steps.pausesOf(testIds.sessionId)
+      steps.continue(pause?.pauseId ?? '', edit)
+      return pause?.phase
+    }
+    const remove = (id: string) => (turn: Turn) => ({
+      ...turn,
+      blocks: turn.blocks.filter(({ kind, payload }) => !(kind === 'tool_call' && payload.id === id)),
+    })
+    const note = (turn: Turn) => append(turn, userText('Look twice.'))
+    expect(await next({ turn: note })).toBe('before_inference')
+    expect(await next({ turn: remove('c1') })).toBe('after_inference')
+    expect(await next({ arguments: { c2: { n: 'other' } } })).toBe('before_tool')
+    expect(await next()).toBe('after_tools')
+    expect(await next()).toBe('before_inference')
+    expect(await next({ turn: (turn) => append(turn, assistantText('And more.')) })).toBe('after_answer')
+    const events = await reading
+    expectWhole(inference, events)
+    expect(answersOf(inference.turn)).toEqual([['c2', { n: 'other' }]])
+    expect(inference.turn.blocks.map(({ kind }) => kind)).toEqual([
+      'user',
+      'user',
+      'tool_call',
+      'tool_use',
+      'llm_text',
+      'llm_text',
+    ])
+    const by = events.flatMap((event) => (event.type === 'turn-edited' && event.by === 'debugger' ? [event.by] : []))
+    expect(by).toHaveLength(4)
+  })
+
+  test('a call with other arguments goes without the seal of its provider', () => {
+    const sealed = sidecarKey.set(toolCall('c1', 'echo', { n: 1 }), { provider: 'p', item: {} })
+    const turn = createTurn([sealed, toolCall('c2', 'echo', {})])
+    const edited = applyStepEdit(turn, { arguments: { c1: { n: 2 } } })
+    expect([sidecarKey.get(edited.blocks[0]!), edited.blocks[1]]).toEqual([undefined, turn.blocks[1]])
+    expect(applyStepEdit(turn, {})).toBe(turn)
   })
 })

@@ -1,15 +1,52 @@
 import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
+import type { TurnEdit } from '../events/event.ts'
 import type { JsonObject } from '../json.ts'
+import { sidecarKey } from '../turns/keys.ts'
+import type { Turn } from '../turns/turn.ts'
 
 /** A session whose runs pause at each step, and who asked for that. */
 export interface StepScope {
   readonly sessionId: string
   readonly owner?: string
+  /** Where it pauses. Default `after_inference` and `after_tools`. */
+  readonly phases?: readonly StepPhase[]
   /** Goes into `extra` of each pause. */
   readonly extra?: JsonObject
 }
 
-export type StepPhase = 'after_inference' | 'after_tools'
+/**
+ * Where a run can wait: before a model call; after one that asked for tools; before a tool; after the tools; after a model
+ * call that asked for none.
+ */
+export const stepPhases = ['before_inference', 'after_inference', 'before_tool', 'after_tools', 'after_answer'] as const
+export type StepPhase = (typeof stepPhases)[number]
+
+/** What somebody changed while a run waited. */
+export interface StepEdit {
+  /** A pure change of the turn. */
+  readonly turn?: (turn: Turn) => Turn
+  /** Other arguments of calls that have not run, by the ids of the calls. */
+  readonly arguments?: Readonly<Record<string, JsonObject>>
+}
+
+/** The turn as the edit makes it. A call that is not what the provider has sealed any more goes without the seal. */
+export function applyStepEdit(turn: Turn, { turn: edit, arguments: given = {} }: StepEdit): Turn {
+  const edited = edit === undefined ? turn : edit(turn)
+  const blocks = edited.blocks.map((block) => {
+    const args =
+      block.kind === 'tool_call' && Object.hasOwn(given, block.payload.id) ? given[block.payload.id] : undefined
+    if (args === undefined || block.kind !== 'tool_call') return block
+    return sidecarKey.delete({ ...block, payload: { ...block.payload, args } })
+  })
+  return blocks.every((block, index) => block === edited.blocks[index]) ? edited : { ...edited, blocks }
+}
+
+/** The edit as an event: what somebody changed is in the turn for good, and says so. */
+export function editedBy(edit: StepEdit): TurnEdit {
+  return { type: 'turn-edited', by: 'debugger', edit: (turn) => applyStepEdit(turn, edit) }
+}
+
+const defaultPhases: readonly StepPhase[] = ['after_inference', 'after_tools']
 
 /** A run that waits for someone to look. */
 export interface StepPause {
@@ -32,9 +69,9 @@ export interface StepControllerOptions {
 
 interface OpenPause {
   readonly pause: StepPause
-  readonly ended: Promise<void>
+  readonly ended: Promise<StepEdit | undefined>
   /** Ends the pause. */
-  release(): void
+  release(edit?: StepEdit): void
 }
 
 /**
@@ -75,7 +112,7 @@ export class StepController {
   /** Begins a pause, whose time runs from now; undefined when the session is not enabled. */
   pause(step: { sessionId: string; phase: StepPhase; summary: string; extra?: JsonObject }): StepPause | undefined {
     const scope = this.#enabled.get(step.sessionId)
-    if (scope === undefined) return undefined
+    if (scope === undefined || !(scope.phases ?? defaultPhases).includes(step.phase)) return undefined
     const pause = {
       pauseId: this.#newId(),
       scope,
@@ -93,32 +130,50 @@ export class StepController {
     return this.#open.get(pauseId)?.pause
   }
 
-  /** Ends a pause and gives it back; undefined when there is none of this id. */
-  continue(pauseId: string): StepPause | undefined {
+  /** Ends a pause, with what was changed meanwhile, and gives it back; undefined when there is none of this id. */
+  continue(pauseId: string, edit?: StepEdit): StepPause | undefined {
     const open = this.#open.get(pauseId)
-    open?.release()
+    open?.release(edit)
     return open?.pause
   }
 
-  /** Resolves when the pause has ended, at once when it has; an abort ends it, and rejects with the signal's reason. */
-  async wait(pauseId: string, signal: AbortSignal): Promise<void> {
+  /** The pauses of the session that last now. */
+  pausesOf(sessionId: string): readonly StepPause[] {
+    return [...this.#open.values()].map(({ pause }) => pause).filter(({ scope }) => scope.sessionId === sessionId)
+  }
+
+  /** The scope that the session is enabled with; undefined when it is not. */
+  scopeOf(sessionId: string): StepScope | undefined {
+    return this.#enabled.get(sessionId)
+  }
+
+  /**
+   * Resolves when the pause has ended, at once when it has, with what was changed in it; an abort ends it, and rejects
+   * with the signal's reason.
+   */
+  async wait(pauseId: string, signal: AbortSignal): Promise<StepEdit | undefined> {
     const open = this.#open.get(pauseId)
-    if (open === undefined) return signal.throwIfAborted()
-    signal.addEventListener('abort', open.release, { once: true })
+    if (open === undefined) {
+      signal.throwIfAborted()
+      return undefined
+    }
+    const release = () => open.release()
+    signal.addEventListener('abort', release, { once: true })
     if (signal.aborted) open.release()
-    await open.ended
-    signal.removeEventListener('abort', open.release)
+    const edit = await open.ended
+    signal.removeEventListener('abort', release)
     signal.throwIfAborted()
+    return edit
   }
 
   #add(pause: StepPause): void {
-    const { promise: ended, resolve } = Promise.withResolvers<void>()
-    const release = () => {
+    const { promise: ended, resolve } = Promise.withResolvers<StepEdit | undefined>()
+    const release = (edit?: StepEdit) => {
       cancelTimer()
       this.#open.delete(pause.pauseId)
-      resolve()
+      resolve(edit)
     }
-    const cancelTimer = this.#clock.schedule(this.#timeoutMs, release)
+    const cancelTimer = this.#clock.schedule(this.#timeoutMs, () => release())
     this.#open.set(pause.pauseId, { pause, ended, release })
   }
 }

@@ -6,6 +6,7 @@ import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../json
 import { toolArguments, toolError, toolResult, type ToolCallBlock, type ToolUseBlock } from '../turns/block.ts'
 import type { ApprovalDecision, InferenceContext } from './engine.ts'
 import type { CallPast } from './position.ts'
+import { editedBy, type StepController } from './steps.ts'
 import { cancelGraceMs } from './stop.ts'
 import { boundedText, toStoredJson, unknownOutcome } from './tool-result.ts'
 import type { ClientTool, Tool } from './tool.ts'
@@ -32,6 +33,7 @@ export interface ToolExecutionSettings {
   readonly onUnknownOutcome: 'ask' | 'continue'
   /** How long an approval is waited for. */
   readonly approvalTimeoutMs: number
+  readonly steps: StepController | undefined
   /** What an earlier process recorded of the calls, by their ids. */
   readonly past: ReadonlyMap<string, CallPast>
 }
@@ -66,7 +68,7 @@ export async function executeToolCall(
   try {
     const tool = findTool(name, execution)
     if ('runsOn' in tool) return await clientAnswer(tool, call, execution)
-    const permit = await permitFor(tool, call, execution)
+    const permit = await stepBefore(tool, await permitFor(tool, call, execution), call, execution)
     if ('answer' in permit) return permit.answer
     const why = await execution.begin()
     try {
@@ -166,6 +168,30 @@ async function permitFor(tool: Tool, call: ToolCallBlock, execution: ToolExecuti
   }
   if (mayHaveRun) return { answer: unknownOutcome(call.payload.id, decision.message) }
   throw notAllowed(decision, 'nobody approved it in time')
+}
+
+/** Waits before the tool where somebody wants to look; with other arguments the call is what they say. */
+async function stepBefore(tool: Tool, permit: Permit, call: ToolCallBlock, execution: ToolExecution): Promise<Permit> {
+  const { steps, context, emit, maxResultChars } = execution
+  if ('answer' in permit) return permit
+  const { id, name } = call.payload
+  const input = shownInput(tool, permit.input, permit.arguments, maxResultChars)
+  const { sessionId } = context.ids
+  const summary = `Review the call of ${name}`
+  const extra = { tool_call_id: id, tool_name: name, input }
+  const step = steps?.pause({ sessionId, phase: 'before_tool', summary, extra })
+  if (steps === undefined || step === undefined) return permit
+  const { pauseId, deadlineMs } = step
+  try {
+    await emit({ type: 'debugger.pause', pauseId, phase: 'before_tool', summary, deadlineMs, extra: step.extra })
+    const edit = await steps.wait(pauseId, AbortSignal.any([context.signal, context.leaving]))
+    const given = edit?.arguments?.[id]
+    if (edit === undefined) return permit
+    await emit(editedBy(edit))
+    return given === undefined ? permit : { input: await validInput(tool, given, execution), arguments: given }
+  } finally {
+    steps.continue(pauseId)
+  }
 }
 
 /** The call as its client has answered it, who runs it. */

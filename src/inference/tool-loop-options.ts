@@ -38,7 +38,7 @@ export interface ToolLoopOptions {
   readonly onUnknownOutcome?: 'ask' | 'continue'
   /** How long an approval is waited for, in milliseconds; then the call is answered as refused. Default 24 hours. */
   readonly approvalTimeoutMs?: number
-  /** Holds a run after a model call that asked for tools, and after the tools. */
+  /** Holds a run where its sessions want to be held: between the steps. */
   readonly steps?: StepController
 }
 
@@ -49,7 +49,6 @@ export interface Loop extends ToolBatchSettings {
   readonly definitions: ToolDefinition[]
   readonly maxIterations: number
   readonly config: ToolConfig
-  readonly steps: StepController | undefined
 }
 
 /** Throws TOOL_INVALID and SETTINGS_INVALID for what cannot work. */

@@ -1,13 +1,15 @@
 import { GeppettoError } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
 import type { EngineEvent, TurnEdit } from '../events/event.ts'
-import { jsonEqual } from '../json.ts'
+import { jsonEqual, type JsonObject } from '../json.ts'
+import type { ToolCallBlock } from '../turns/block.ts'
+import { pendingToolCalls } from '../turns/tool-calls.ts'
 import { toolConfigKey, toolDefinitionsKey } from '../turns/keys.ts'
 import type { Turn } from '../turns/turn.ts'
 import type { ToolConfig } from '../turns/values.ts'
 import type { Engine, InferenceContext } from './engine.ts'
 import { positionOf, Reply, type CallPast } from './position.ts'
-import type { StepPhase } from './steps.ts'
+import { editedBy, type StepEdit, type StepPhase } from './steps.ts'
 import { executeToolCalls } from './tool-batch.ts'
 import { readToolLoop, type Loop, type ToolLoopOptions } from './tool-loop-options.ts'
 import type { ClientTool, Tool } from './tool.ts'
@@ -36,6 +38,7 @@ export function toolLoop(engine: Engine, tools: readonly (Tool | ClientTool)[], 
           turn = applyEvent(turn, offer)
           yield offer
         }
+        turn = yield* pause(turn, loop, context, 'before_inference', 'Review what the model will see')
         yield { type: 'phase-reached', phase: 'pre_inference', iteration }
         for await (const event of engine(turn, offering)) {
           turn = applyEvent(turn, event)
@@ -44,9 +47,13 @@ export function toolLoop(engine: Engine, tools: readonly (Tool | ClientTool)[], 
         }
         yield { type: 'phase-reached', phase: 'post_inference', iteration }
       }
-      const calls = isUnderWay ? start.calls : reply.pendingCalls
-      if (calls.length === 0) return
-      yield* pause(loop, context, 'after_inference', 'Review next action', calls.length)
+      const asked = isUnderWay ? start.calls : reply.pendingCalls
+      if (asked.length === 0) {
+        yield* pause(turn, loop, context, 'after_answer', 'Review the answer')
+        return
+      }
+      turn = yield* pause(turn, loop, context, 'after_inference', 'Review next action', { pending_tools: asked.length })
+      const calls = asTheyStand(asked, turn)
       let failed: ToolResult | undefined
       for await (const event of executeToolCalls(
         calls,
@@ -59,7 +66,7 @@ export function toolLoop(engine: Engine, tools: readonly (Tool | ClientTool)[], 
       }
       if (loop.stopOnError && failed !== undefined) throw toolFailed(failed)
       yield { type: 'phase-reached', phase: 'post_tools', iteration }
-      yield* pause(loop, context, 'after_tools', 'Review tool results')
+      turn = yield* pause(turn, loop, context, 'after_tools', 'Review tool results')
     }
     throw limitReached(loop.maxIterations)
   }
@@ -84,23 +91,38 @@ function offerTools(turn: Turn, { config, definitions }: Loop, iteration: number
   }
 }
 
+/** The calls as the turn has them: a person may have changed or removed some. */
+function asTheyStand(calls: readonly ToolCallBlock[], turn: Turn): readonly ToolCallBlock[] {
+  const pending = pendingToolCalls(turn)
+  return calls.flatMap((call) => {
+    const named = pending.filter(({ payload }) => payload.id === call.payload.id)
+    return named.find(({ payload }) => jsonEqual(payload, call.payload)) ?? named.at(-1) ?? []
+  })
+}
+
+/** Waits where somebody wants to look, and gives the turn as they leave it. */
 async function* pause(
+  turn: Turn,
   { steps }: Loop,
   { ids, signal, leaving }: InferenceContext,
   phase: StepPhase,
   summary: string,
-  pendingTools?: number,
-): AsyncIterable<EngineEvent> {
-  const extra = pendingTools === undefined ? {} : { pending_tools: pendingTools }
+  extra: JsonObject = {},
+): AsyncGenerator<EngineEvent, Turn> {
   const step = steps?.pause({ sessionId: ids.sessionId, phase, summary, extra })
-  if (steps === undefined || step === undefined) return
+  if (steps === undefined || step === undefined) return turn
   const { pauseId, deadlineMs } = step
+  let edit: StepEdit | undefined
   try {
     yield { type: 'debugger.pause', pauseId, phase, summary, deadlineMs, extra: step.extra }
-    await steps.wait(pauseId, AbortSignal.any([signal, leaving]))
+    edit = await steps.wait(pauseId, AbortSignal.any([signal, leaving]))
   } finally {
     steps.continue(pauseId) // a reader that stops at the event leaves no pause behind
   }
+  if (edit === undefined) return turn
+  const edited = editedBy(edit)
+  yield edited
+  return applyEvent(turn, edited)
 }
 
 function toolFailed({ toolName, toolCallId, block }: ToolResult): GeppettoError {

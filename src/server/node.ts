@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import { WebSocketServer, type WebSocket } from 'ws'
+import { WebSocketServer } from 'ws'
 import type { GeppettoServer } from './server.ts'
-import { Socket } from './socket.ts'
+import { Socket, type RawSocket } from './socket.ts'
 
 /** Bytes of one message to a socket, and how many sockets are pinged how often. */
 const messageLimit = 1_048_576
@@ -109,7 +109,7 @@ async function refusal(response: Response): Promise<string> {
 }
 
 /** A client that does not answer is gone, though its connection does not say so. */
-function keepAlive({ context }: GeppettoServer, socket: WebSocket): void {
+function keepAlive({ context }: GeppettoServer, socket: RawSocket): void {
   let isThere = true
   let cancel: () => void
   const ask = () => {

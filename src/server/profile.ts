@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { GeppettoError } from '../errors.ts'
 import { stack, type Engine, type Middleware } from '../inference/engine.ts'
+import type { StepController } from '../inference/steps.ts'
 import type { ToolLoopOptions } from '../inference/tool-loop-options.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
 import { jsonSchemaInput, type ClientTool, type Tool } from '../inference/tool.ts'
@@ -24,7 +25,7 @@ export interface Profile {
   readonly defaultMiddleware?: readonly string[]
   /** Whether a caller may change the prompt, the tools and the middleware for a session. Default false. */
   readonly allowsOverrides?: boolean
-  readonly loop?: Omit<ToolLoopOptions, 'allowedTools'>
+  readonly loop?: Omit<ToolLoopOptions, 'allowedTools' | 'steps'>
 }
 
 const runtimeSchema = v.object({
@@ -46,12 +47,14 @@ export type Runtime = v.InferOutput<typeof runtimeSchema>
 export class Profiles {
   readonly all: readonly Profile[]
   readonly default: Profile
+  readonly #steps: StepController
   readonly #bySlug: ReadonlyMap<string, Profile>
   /** Composed engines, by what they were composed from. */
   readonly #engines = new Map<string, Engine>()
 
   /** The first profile is the default. Throws PROFILE_INVALID for a name that is none, or is two profiles'. */
-  constructor(profiles: readonly [Profile, ...(readonly Profile[])]) {
+  constructor(profiles: readonly [Profile, ...(readonly Profile[])], steps: StepController) {
+    this.#steps = steps
     for (const { slug } of profiles) {
       if (
         !/^[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?$/.test(slug) ||
@@ -91,7 +94,7 @@ export class Profiles {
     const key = canonicalJson(runtime)
     const known = this.#engines.get(key)
     if (known !== undefined) return known
-    const engine = compose(this.named(runtime.profile), runtime)
+    const engine = compose(this.named(runtime.profile), runtime, this.#steps)
     // Callers who may override could make any number of them.
     if (this.#engines.size >= 256) this.#engines.clear()
     this.#engines.set(key, engine)
@@ -99,7 +102,7 @@ export class Profiles {
   }
 }
 
-function compose(profile: Profile, runtime: Runtime): Engine {
+function compose(profile: Profile, runtime: Runtime, steps: StepController): Engine {
   const tools = (profile.tools ?? []).filter(({ name }) => runtime.tools?.includes(name) ?? true)
   const prompt = runtime.system_prompt ?? profile.systemPrompt ?? ''
   const chosen = runtime.middlewares ?? (profile.defaultMiddleware ?? []).map((name) => ({ name, config: undefined }))
@@ -116,5 +119,6 @@ function compose(profile: Profile, runtime: Runtime): Engine {
   }))
   const model = stack(profile.model, systemPrompt(prompt), ...middleware)
   const offered = [...tools, ...clientTools.filter(({ name }) => !tools.some((own) => own.name === name))]
-  return offered.length === 0 ? model : toolLoop(model, offered, profile.loop)
+  // Also without tools: the loop is what marks the phases of a turn and lets a person look in between.
+  return toolLoop(model, offered, { ...profile.loop, steps })
 }

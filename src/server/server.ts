@@ -27,6 +27,8 @@ export interface ServerOptions extends SecurityOptions {
   readonly authenticate?: Authenticate
   /** Default `queue`. */
   readonly whileRunning?: WhileRunning
+  /** How long a run waits at a step that somebody wanted to look at, in milliseconds. Default 30 000. */
+  readonly stepTimeoutMs?: number
   /** Watch the events of all sessions that this process runs. */
   readonly sinks?: readonly EventSink[]
   readonly log?: Log
@@ -53,7 +55,12 @@ export class GeppettoServer {
   private constructor(options: ServerOptions) {
     this.#options = options
     const { store, profiles: given, sinks = [], log = silentLog, clock = systemClock, newId = newUuid } = options
-    const profiles = new Profiles(given)
+    const steps = new StepController({
+      clock,
+      newId,
+      ...(options.stepTimeoutMs && { timeoutMs: options.stepTimeoutMs }),
+    })
+    const profiles = new Profiles(given, steps)
     const metrics = createMetrics()
     const counting: EventSink = (event) => {
       metrics.events.inc({ type: event.type })
@@ -70,7 +77,7 @@ export class GeppettoServer {
     this.context = {
       conversations,
       profiles,
-      steps: new StepController({ clock, newId }),
+      steps,
       whileRunning: options.whileRunning ?? 'queue',
       clock,
       newId,

@@ -1,14 +1,26 @@
-import type { RawData, WebSocket } from 'ws'
+/** A WebSocket as the `ws` package and those like it have them. */
+export interface RawSocket {
+  readonly readyState: number
+  readonly OPEN: number
+  readonly bufferedAmount: number
+  on(event: 'close' | 'pong', listen: () => void): unknown
+  on(event: 'error', listen: (error: Error) => void): unknown
+  on(event: 'message', listen: (data: Buffer | ArrayBuffer | Buffer[], isBinary: boolean) => void): unknown
+  send(text: string, done: (error?: Error) => void): void
+  close(code: number, reason: string): void
+  ping(): void
+  terminate(): void
+}
 
 /** Bytes that may wait in a socket before whoever sends has to wait too. */
 const sendBuffer = 262_144
 
 /** A WebSocket as a dialect sees it: whole text messages, and a sender that waits for a slow client. */
 export class Socket {
-  readonly #socket: WebSocket
+  readonly #socket: RawSocket
   readonly #closed = new AbortController()
 
-  constructor(socket: WebSocket) {
+  constructor(socket: RawSocket) {
     this.#socket = socket
     socket.on('close', () => this.#closed.abort())
     socket.on('error', () => socket.terminate())
@@ -21,7 +33,7 @@ export class Socket {
 
   /** Calls `listen` with each text message, one after the other; bytes are no message of ours. */
   onMessage(listen: (text: string) => void): void {
-    this.#socket.on('message', (data: RawData, isBinary: boolean) => {
+    this.#socket.on('message', (data, isBinary) => {
       if (isBinary) this.close(1003, 'text only')
       else listen(textOf(data))
     })
@@ -37,14 +49,9 @@ export class Socket {
   close(code: number, reason: string): void {
     this.#socket.close(code, reason.slice(0, 120))
   }
-
-  /** Asks the client whether it is there; ends the socket when the last question was not answered. */
-  ping(): void {
-    this.#socket.ping()
-  }
 }
 
-function textOf(data: RawData): string {
+function textOf(data: Buffer | ArrayBuffer | Buffer[]): string {
   if (Array.isArray(data)) return Buffer.concat(data).toString('utf8')
   return Buffer.isBuffer(data) ? data.toString('utf8') : Buffer.from(data).toString('utf8')
 }

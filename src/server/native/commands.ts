@@ -1,6 +1,9 @@
 import * as v from 'valibot'
 import { GeppettoError } from '../../errors.ts'
 import type { Json, JsonObject } from '../../json.ts'
+import { stepPhases, type StepEdit } from '../../inference/steps.ts'
+import { decodeBlock } from '../../turns/decode.ts'
+import type { Turn } from '../../turns/turn.ts'
 import type { Access } from '../access.ts'
 import { attachmentSchema, imagesOf } from '../attachments.ts'
 import { parseAs } from '../body.ts'
@@ -35,6 +38,15 @@ const decideSchema = v.object({
   result: v.optional(v.any()),
   message: v.optional(v.pipe(v.string(), v.maxLength(10_000))),
   hash: v.optional(v.string()),
+})
+const stepsSchema = v.object({ enabled: v.boolean(), phases: v.optional(v.array(v.picklist(stepPhases))) })
+const continueSchema = v.object({
+  edit: v.optional(
+    v.object({
+      blocks: v.optional(v.array(v.any())),
+      arguments: v.optional(v.record(v.string(), v.record(v.string(), v.any()))),
+    }),
+  ),
 })
 const forkSchema = v.object({ turn_id: v.optional(v.string()), session_id: v.optional(idSchema) })
 
@@ -114,21 +126,63 @@ export async function decideApproval(
   return { session_id: sessionId, approval_id: approvalId, decision }
 }
 
-/** Lets a run go on that waits at a step. */
+/** `{enabled, phases?}`: whether the runs of the session wait between their steps for somebody to look, and where. */
+export async function stepThrough(
+  context: ServerContext,
+  access: Access,
+  sessionId: string,
+  body: unknown,
+): Promise<JsonObject> {
+  access.require('write')
+  const { enabled, phases } = parseAs(stepsSchema, body)
+  await context.conversations.head(access.principal, sessionId)
+  if (enabled) context.steps.enable({ sessionId, owner: access.principal.name, ...(phases && { phases }) })
+  else context.steps.disable(sessionId)
+  return stepsOf(context, access, sessionId)
+}
+
+/** Where the session's runs wait, and the pauses that last now. */
+export async function stepsOf(context: ServerContext, access: Access, sessionId: string): Promise<JsonObject> {
+  await context.conversations.head(access.principal, sessionId)
+  const scope = context.steps.scopeOf(sessionId)
+  const pauses = context.steps.pausesOf(sessionId).map(({ pauseId, phase, summary, deadlineMs, extra }) => ({
+    pause_id: pauseId,
+    phase,
+    summary,
+    deadline_ms: deadlineMs,
+    extra,
+  }))
+  return { session_id: sessionId, enabled: scope !== undefined, ...(scope?.phases && { phases: scope.phases }), pauses }
+}
+
+/**
+ * `{edit?: {blocks?, arguments?}}` lets a run go on that waits at a step. `blocks` is the whole list of the turn's blocks
+ * as they are to be, `arguments` other arguments of calls that have not run, by the ids of the calls.
+ */
 export async function continueStep(
   context: ServerContext,
   access: Access,
   sessionId: string,
   pauseId: string,
+  body: unknown,
 ): Promise<JsonObject> {
   access.require('write')
+  const { edit } = parseAs(continueSchema, body)
   await context.conversations.head(access.principal, sessionId)
   const pause = context.steps.lookup(pauseId)
   if (pause?.scope.sessionId !== sessionId) {
     throw new GeppettoError('PAUSE_UNKNOWN', `Session ${sessionId} does not wait at ${pauseId}: it goes on already.`)
   }
-  context.steps.continue(pauseId)
+  context.steps.continue(pauseId, edit && stepEditOf(edit))
   return { session_id: sessionId, pause_id: pauseId, status: 'continued' }
+}
+
+function stepEditOf({ blocks, arguments: given }: NonNullable<v.InferOutput<typeof continueSchema>['edit']>): StepEdit {
+  const decoded = blocks?.map((block, index) => decodeBlock(block, `edit.blocks.${index}`))
+  return {
+    ...(decoded && { turn: (turn: Turn) => ({ ...turn, blocks: decoded }) }),
+    ...(given && { arguments: given }),
+  }
 }
 
 /** `{turn_id?, session_id?}` begins a session that goes on from a turn of this one, by default the latest. */

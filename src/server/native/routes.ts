@@ -8,7 +8,16 @@ import { bodyLimit, parseAs, readJson, readText } from '../body.ts'
 import type { RouteEnv, Routes, ServerContext } from '../context.ts'
 import { imagesLimit } from '../attachments.ts'
 import { sseResponse } from '../sse.ts'
-import { cancelInference, continueStep, createSession, decideApproval, forkSession, submitMessage } from './commands.ts'
+import {
+  cancelInference,
+  continueStep,
+  createSession,
+  decideApproval,
+  forkSession,
+  stepsOf,
+  stepThrough,
+  submitMessage,
+} from './commands.ts'
 import { controlFrame, eventFrames, snapshotOf, subscribed } from './frames.ts'
 import { titleOf } from './title.ts'
 import { turnItems, turnsAnswer } from './turns.ts'
@@ -70,7 +79,14 @@ export function nativeRoutes(context: ServerContext): Routes {
     return c.json(await decideApproval(context, c.get('access'), id(c), c.req.param('approval'), body), 202)
   })
   routes.post('/sessions/:id/steps/:pause', async (c) =>
-    c.json(await continueStep(context, c.get('access'), id(c), c.req.param('pause')), 202),
+    c.json(
+      await continueStep(context, c.get('access'), id(c), c.req.param('pause'), await optionalJson(c.req.raw)),
+      202,
+    ),
+  )
+  routes.get('/sessions/:id/steps', async (c) => c.json(await stepsOf(context, c.get('access'), id(c))))
+  routes.post('/sessions/:id/steps', async (c) =>
+    c.json(await stepThrough(context, c.get('access'), id(c), await readJson(c.req.raw, v.unknown()))),
   )
   routes.get('/sessions/:id/events', (c) => events(context, c, id(c)))
   routes.get('/sessions/:id/turns', async (c) => {

@@ -24,7 +24,7 @@ const messageSchema = v.variant('type', [
   v.object({ type: v.literal('cancel'), ...inSession, params: v.optional(v.unknown()) }),
   v.object({ type: v.literal('fork'), ...inSession, params: v.optional(v.unknown()) }),
   v.object({ type: v.literal('decide'), ...inSession, approval_id: v.string(), params: v.unknown() }),
-  v.object({ type: v.literal('continue'), ...inSession, pause_id: v.string() }),
+  v.object({ type: v.literal('continue'), ...inSession, pause_id: v.string(), params: v.optional(v.unknown()) }),
 ])
 type Message = v.InferOutput<typeof messageSchema>
 type Command = Exclude<Message, { readonly type: 'subscribe' | 'unsubscribe' | 'ping' }>
@@ -111,7 +111,7 @@ class NativeConnection {
       case 'decide':
         return decideApproval(context, access, command.session_id, command.approval_id, command.params)
       case 'continue':
-        return continueStep(context, access, command.session_id, command.pause_id)
+        return continueStep(context, access, command.session_id, command.pause_id, command.params ?? {})
     }
   }
 
