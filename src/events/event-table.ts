@@ -91,6 +91,15 @@ function blockOf<K extends BlockKind>(kind: K): Field<Extract<Block, { kind: K }
   }
 }
 
+const blocks: Field<readonly Block[]> = {
+  encode: (value) => value.map(encodeBlock),
+  decode: (stored) => {
+    if (!Array.isArray(stored)) return undefined
+    const decoded = stored.flatMap((block: Json) => tryDecodeBlock(block) ?? [])
+    return decoded.length === stored.length ? decoded : undefined
+  },
+}
+
 function tryDecodeBlock(stored: Json): Block | undefined {
   try {
     return decodeBlock(stored)
@@ -155,7 +164,17 @@ const status = oneOf('success', 'error', 'unknown')
 
 export const eventTable: EventTable = {
   'turn-opened': ['turn', { base: optional(text), delta, origin: optional(origin) }],
-  'prompt-accepted': ['inference', { block: blockOf('user'), key: optional(text), runtime: optional(json) }],
+  'prompt-accepted': [
+    'inference',
+    {
+      block: blockOf('user'),
+      key: optional(text),
+      runtime: optional(json),
+      before: optional(blocks),
+      after: optional(blocks),
+      data: optional(object),
+    },
+  ],
   'inference-started': ['inference', {}],
   'inference-resumed': ['inference', { restarts: number }],
   'inference-handed-over': ['inference', {}],

@@ -1,5 +1,13 @@
 import type { Json, JsonObject } from '../json.ts'
-import type { OtherBlock, ReasoningBlock, TextBlock, ToolCallBlock, ToolUseBlock, UserBlock } from '../turns/block.ts'
+import type {
+  Block,
+  OtherBlock,
+  ReasoningBlock,
+  TextBlock,
+  ToolCallBlock,
+  ToolUseBlock,
+  UserBlock,
+} from '../turns/block.ts'
 import type { TurnDelta } from '../turns/delta.ts'
 import type { Turn } from '../turns/turn.ts'
 import type { FinishClass, InferenceResult, Usage } from '../turns/values.ts'
@@ -90,9 +98,17 @@ export interface TurnFields {
 export interface LifecycleFields {
   /**
    * A prompt is in the log and its inference waits for its turn; `key` is the idempotency key that it came with, and
-   * `runtime` who is to answer, when that was said.
+   * `runtime` who is to answer, when that was said. `before` and `after` are the blocks that its turn gets around it, `data`
+   * the inputs that it sets, or with null takes away.
    */
-  'prompt-accepted': { readonly block: UserBlock; readonly key?: string; readonly runtime?: Json }
+  'prompt-accepted': {
+    readonly block: UserBlock
+    readonly key?: string
+    readonly runtime?: Json
+    readonly before?: readonly Block[]
+    readonly after?: readonly Block[]
+    readonly data?: JsonObject
+  }
   'inference-started': None
   /**
    * Another process goes on from its last whole step; `restarts` is how often one has died in the middle since a step was

@@ -1,20 +1,21 @@
-import { sha256Hex } from '../sha256.ts'
 import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
 import { GeppettoError, isGeppettoError } from '../errors.ts'
 import type { InferenceEvent, InferenceScope, UnknownEvent } from '../events/event.ts'
 import type { EventSink } from '../events/sink.ts'
 import type { ApprovalDecision, Engine } from '../inference/engine.ts'
 import type { Inference } from '../inference/run.ts'
-import { canonicalJson, jsonEqual, type Json } from '../json.ts'
+import { jsonEqual, type Json } from '../json.ts'
 import { readTurn } from '../store/block-log.ts'
 import { toEntry } from '../store/entry.ts'
 import type { Commit, Committed, Head, Store, Submission } from '../store/store.ts'
 import { userText, type ImagePart } from '../turns/block.ts'
 import type { Turn } from '../turns/turn.ts'
+import { withIds, type PromptContext } from './context.ts'
 import { follow, type FollowOptions } from './follow.ts'
 import { latestTurn, readEvents } from './past.ts'
 import { applyToState, endsWork, hasWork, type SessionState } from './state.ts'
 import { StoredInference } from './stored-inference.ts'
+import { answeredIds, keyReused, submissionOf } from './submission.ts'
 import { SessionWorker } from './worker.ts'
 import { stateOf, unknownSession } from './writer.ts'
 
@@ -36,7 +37,7 @@ export interface StoredSessionOptions {
   readonly newId?: NewId
 }
 
-export interface SubmitOptions {
+export interface SubmitOptions extends PromptContext {
   readonly images?: readonly ImagePart[]
   /** Which runtime is to answer, as `geppetto.runtime@v1` of the turn says it to the engine. Default: that of the turn before. */
   readonly runtime?: Json
@@ -45,6 +46,8 @@ export interface SubmitOptions {
    * the place of all of these, which are cancelled. Default `queue`.
    */
   readonly whileRunning?: 'queue' | 'refuse' | 'replace'
+  /** The turn that it is to follow: refused (SESSION_BUSY) when another one has come after that. */
+  readonly follows?: string
   /** The same key gives the same inference, however often and from wherever it is submitted. */
   readonly idempotencyKey?: string
 }
@@ -133,23 +136,28 @@ export class StoredSession {
    * many wait, and IDEMPOTENCY_KEY_REUSED when the key came with another prompt before; then nothing has changed.
    */
   async submit(prompt: string, options: SubmitOptions = {}): Promise<StoredInference> {
-    const { images = [], runtime, whileRunning = 'queue', idempotencyKey } = options
+    const { images = [], runtime, whileRunning = 'queue', follows, idempotencyKey, ...around } = options
     const ids = { sessionId: this.id, inferenceId: this.#newId(), turnId: this.#newId() }
     const block = { ...userText(prompt, images), id: this.#newId() }
     const submission =
-      idempotencyKey === undefined ? undefined : submissionOf(idempotencyKey, { text: prompt, images, runtime }, ids)
+      idempotencyKey === undefined
+        ? undefined
+        : submissionOf(idempotencyKey, { text: prompt, images, runtime, ...around }, ids)
     const accepted: InferenceEvent = {
       ...this.#stamp(ids),
       type: 'prompt-accepted',
       block,
       ...(idempotencyKey !== undefined && { key: idempotencyKey }),
       ...(runtime !== undefined && { runtime }),
+      ...withIds(around, this.#newId),
     }
     let replaced: string | undefined
     const result = await this.#change(
       (state) => {
         const running = state.active ?? state.queue[0]
         if (whileRunning === 'refuse' && running !== undefined) return { refused: this.#busy(running.inferenceId) }
+        const last = state.queue.at(-1)?.turnId ?? state.active?.turnId ?? state.turnId
+        if (follows !== undefined && follows !== last) return { refused: goneOn(this.id, follows) }
         replaced = whileRunning === 'replace' ? state.active?.inferenceId : undefined
         if (whileRunning === 'replace') return { events: [...this.#replacing(state), accepted] }
         const isFull = state.queue.length >= (this.#options.maxQueued ?? 16)
@@ -347,28 +355,9 @@ function stateChange(head: Head | undefined, state: SessionState): NonNullable<C
   return { after: head?.version ?? 0, value: JSON.stringify(state), hasWork: hasWork(state) }
 }
 
-interface Submitted {
-  readonly text: string
-  readonly images: readonly ImagePart[]
-  readonly runtime: Json | undefined
-}
-
-function submissionOf(key: string, { text, images, runtime }: Submitted, ids: InferenceScope): Submission {
-  const hash = sha256Hex(canonicalJson({ text, images, ...(runtime !== undefined && { runtime }) }))
-  return { key, hash, answer: JSON.stringify({ inference_id: ids.inferenceId, turn_id: ids.turnId }) }
-}
-
-function answeredIds(sessionId: string, { answer }: Submission): InferenceScope {
-  const said = JSON.parse(answer) as { readonly inference_id: string; readonly turn_id: string } // submissionOf wrote it
-  return { sessionId, inferenceId: said.inference_id, turnId: said.turn_id }
-}
-
-function keyReused(sessionId: string, key: string): GeppettoError {
-  return new GeppettoError(
-    'IDEMPOTENCY_KEY_REUSED',
-    `The idempotency key ${JSON.stringify(key)} came with another prompt to session ${sessionId} before; use a new key for a new prompt.`,
-    { details: { sessionId, key } },
-  )
+function goneOn(sessionId: string, turnId: string): GeppettoError {
+  const message = `Session ${sessionId} has gone on since turn ${turnId}; follow its latest turn, or fork from that one.`
+  return new GeppettoError('SESSION_BUSY', message, { details: { sessionId, turnId } })
 }
 
 function unknownInference(sessionId: string, inferenceId: string): GeppettoError {

@@ -9,9 +9,8 @@ import { run, type Inference } from '../inference/run.ts'
 import type { Store } from '../store/store.ts'
 import { newOwner } from '../store/owner.ts'
 import { turnDelta } from '../turns/delta.ts'
-import { runtimeKey } from '../turns/keys.ts'
-import { append, type Turn } from '../turns/turn.ts'
-import { contextOf } from './context.ts'
+import type { Turn } from '../turns/turn.ts'
+import { promptedTurn } from './context.ts'
 import { readEvents, readInference } from './past.ts'
 import type { SessionState } from './state.ts'
 import type { StoredSessionOptions } from './stored-session.ts'
@@ -147,9 +146,7 @@ export class SessionWorker {
   async #answer(queued: Queued, writer: SessionWriter): Promise<void> {
     const base = writer.turn
     const ids = { sessionId: this.#sessionId, inferenceId: queued.inferenceId, turnId: queued.turnId }
-    const { block, runtime } = await this.#promptOf(queued.inferenceId)
-    const asked = append(contextOf(base), block)
-    const next = runtime === undefined ? asked : runtimeKey.set(asked, runtime)
+    const next = promptedTurn(base, await this.#promptOf(queued.inferenceId))
     const inference = this.#run(next, ids, writer, (input, at) => ({
       type: 'turn-opened',
       ordinal: 0,

@@ -1,10 +1,10 @@
-import type { EventOf } from '../events/event.ts'
+import type { TurnScope, Envelope } from '../events/event.ts'
 import type { Block, ToolUseBlock } from '../turns/block.ts'
 import { partialKey } from '../turns/keys.ts'
 import type { Entity } from './entity.ts'
 
-/** What a person sees of blocks that came without events: those of a fork, of an import, of a turn from a file. */
-export function entitiesOfBlocks(event: EventOf<'turn-opened'>, blocks: readonly Block[]): readonly Entity[] {
+/** What a person sees of blocks that came without events: those of a fork, of an import, of a turn from a file, and what a prompt brought along. */
+export function entitiesOfBlocks(event: TurnScope & Envelope, blocks: readonly Block[]): readonly Entity[] {
   const results = new Map<string, ToolUseBlock>()
   for (const block of blocks) if (block.kind === 'tool_use') results.set(block.payload.id, block)
   return blocks.flatMap((block, index): readonly Entity[] => {

@@ -44,8 +44,16 @@ export function applyTimeline(timeline: Timeline, event: InferenceEvent | Unknow
     return history.length === 0 ? next : settle({ ...next, live: [...next.live, ...history] })
   }
   if (event.type === 'attempt-discarded') return discardAttempt(next, event)
-  const changed = changesBy(event).reduce((before, change) => applyChange(before, change), next)
+  const changed = changesBy(event).reduce((before, change) => applyChange(before, change), withContext(next, event))
   return isTerminal(event) ? settle(closeInference(changed, event)) : changed
+}
+
+/** What a prompt brought along stands before it. */
+function withContext(timeline: Timeline, event: InferenceEvent): Timeline {
+  if (event.type !== 'prompt-accepted' || event.before === undefined) return timeline
+  const { inferenceId } = event
+  const brought = entitiesOfBlocks(event, event.before).map((entity) => ({ ...entity, inferenceId }))
+  return { ...timeline, live: [...timeline.live, ...brought] }
 }
 
 function applyChange(timeline: Timeline, { id, update }: Change): Timeline {
