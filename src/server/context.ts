@@ -25,11 +25,20 @@ export interface ServerContext {
   readonly stopping: AbortSignal
 }
 
+/** What a request turns out to be about. */
+export interface Subject {
+  readonly sessionId: string
+  readonly inferenceId?: string
+  readonly turnId?: string
+}
+
 /** What each request has when it reaches its route. */
 export interface RouteEnv {
   Variables: {
     readonly access: Access
     readonly requestId: string
+    /** Set by a route that knows it, for the record of the request. */
+    readonly subject?: Subject
   }
 }
 export type Routes = Hono<RouteEnv>

@@ -4,8 +4,9 @@ import type { EventSink } from '../events/sink.ts'
 import type { Engine } from '../inference/engine.ts'
 import { createSession, forkSession } from '../session/fork.ts'
 import { StoredSession } from '../session/stored-session.ts'
-import { unknownSession } from '../session/writer.ts'
+import { stateOf, unknownSession } from '../session/writer.ts'
 import type { Head, Store } from '../store/store.ts'
+import type { Subject } from './context.ts'
 import type { Principal } from './principal.ts'
 
 /** Sessions that are held open though nothing happens in them: opening one again costs little. */
@@ -19,8 +20,8 @@ export interface ConversationsOptions {
   readonly clock: Clock
   readonly newId: NewId
   readonly sinks: readonly EventSink[]
-  /** Hears of what goes wrong while no request waits. */
-  readonly onError: (error: unknown) => void
+  /** Hears of what goes wrong while no request waits, and where, when that is known. */
+  readonly onError: (error: unknown, subject?: Subject) => void
 }
 
 /** A session as a caller may use it. */
@@ -105,6 +106,15 @@ export class Conversations {
     return this.store.list({ ...options, tenant })
   }
 
+  /** How much there is to do in the store, and how much of it is done by this process. */
+  async load(): Promise<{ readonly queued: number; readonly busySessions: number; readonly running: number }> {
+    const heads = await this.store.list({ hasWork: true })
+    const queued = heads.reduce((sum, head) => sum + stateOf(head).queue.length, 0)
+    const open = await Promise.allSettled(this.#open.values())
+    const running = open.filter((each) => each.status === 'fulfilled' && each.value.active !== undefined).length
+    return { queued, busySessions: heads.length, running }
+  }
+
   /** Cancels what runs and removes all of a session of the caller's. Throws SESSION_UNKNOWN. */
   async delete(principal: Principal, sessionId: string): Promise<void> {
     await this.head(principal, sessionId)
@@ -146,8 +156,14 @@ export class Conversations {
       return known
     }
     this.#requireRunning()
-    const { engine, clock, newId, sinks, onError } = this.#options
-    const opened = StoredSession.open(this.store, sessionId, { engine, clock, newId, sinks, onError })
+    const { engine, clock, newId, sinks } = this.#options
+    const opened = StoredSession.open(this.store, sessionId, {
+      engine,
+      clock,
+      newId,
+      sinks,
+      onError: (error) => void this.#tell(error, sessionId),
+    })
     this.#open.set(sessionId, opened)
     opened.catch(() => this.#open.delete(sessionId))
     if (this.#open.size > idleLimit) void this.#closeOldestIdle()
@@ -173,6 +189,16 @@ export class Conversations {
       this.#options.onError(error)
     }
     if (!this.#isStopping) this.#cancelSweep = this.#options.clock.schedule(sweepMs, () => void this.#sweep())
+  }
+
+  async #tell(error: unknown, sessionId: string): Promise<void> {
+    const session = await this.#open.get(sessionId)?.catch(() => undefined) // whoever opened it hears of that
+    const { id: inferenceId, turn } = session?.active ?? {}
+    this.#options.onError(error, {
+      sessionId,
+      ...(inferenceId !== undefined && { inferenceId }),
+      ...(turn && { turnId: turn.id }),
+    })
   }
 
   #requireRunning(): void {

@@ -1,23 +1,25 @@
 import { Hono, type Context, type Next } from 'hono'
 import { routePath } from 'hono/route'
+import { getPath } from 'hono/utils/url'
 import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
-import { GeppettoError, messageOf } from '../errors.ts'
-import { isTerminal } from '../events/event.ts'
+import { GeppettoError, isGeppettoError, messageOf, type ErrorCode } from '../errors.ts'
 import type { EventSink } from '../events/sink.ts'
 import { StepController } from '../inference/steps.ts'
 import type { Store } from '../store/store.ts'
 import { requireAccess } from './access.ts'
-import type { Dialect, RouteEnv, ServerContext, SocketHandler, WhileRunning } from './context.ts'
+import type { Dialect, RouteEnv, ServerContext, SocketHandler, Subject, WhileRunning } from './context.ts'
 import { Conversations } from './conversations.ts'
 import { credentialsOf } from './credentials.ts'
-import { silentLog, type Log } from './log.ts'
-import { createMetrics } from './metrics.ts'
+import { logIds, silentLog, withoutKeys, type Log } from './log.ts'
+import { measuredStore } from './measured-store.ts'
+import { countingSink, createMetrics } from './metrics.ts'
 import { nativeRoutes } from './native/routes.ts'
 import { nativeSocket } from './native/socket.ts'
 import { localUser, type Authenticate } from './principal.ts'
 import { problemResponse } from './problem.ts'
 import { Profiles, type Profile } from './profile.ts'
 import { checkOrigin, corsHeaders, preflightHeaders, securityHeaders, type SecurityOptions } from './security.ts'
+import { logSink } from './session-log.ts'
 
 export interface ServerOptions extends SecurityOptions {
   readonly store: Store
@@ -27,6 +29,8 @@ export interface ServerOptions extends SecurityOptions {
   readonly authenticate?: Authenticate
   /** Default `queue`. */
   readonly whileRunning?: WhileRunning
+  /** The path that everything lies under, as `/chat`, where a proxy passes it on as it is. Default: none. */
+  readonly root?: string
   /** How long a run waits at a step that somebody wanted to look at, in milliseconds. Default 30 000. */
   readonly stepTimeoutMs?: number
   /** Watch the events of all sessions that this process runs. */
@@ -48,13 +52,15 @@ const stopMs = 8_000
 export class GeppettoServer {
   readonly context: ServerContext
   readonly #options: ServerOptions
-  readonly #app = new Hono<RouteEnv>()
+  readonly #app: Hono<RouteEnv>
   readonly #stopping = new AbortController()
   readonly #sockets = new Map<string, NonNullable<Dialect['sockets']>[string]>()
 
   private constructor(options: ServerOptions) {
     this.#options = options
-    const { store, profiles: given, sinks = [], log = silentLog, clock = systemClock, newId = newUuid } = options
+    this.#app = new Hono<RouteEnv>({ getPath: (request) => this.#below(getPath(request)) })
+    const { profiles: given, sinks = [], clock = systemClock, newId = newUuid } = options
+    const log = withoutKeys(options.log ?? silentLog)
     const steps = new StepController({
       clock,
       newId,
@@ -62,17 +68,17 @@ export class GeppettoServer {
     })
     const profiles = new Profiles(given, steps)
     const metrics = createMetrics()
-    const counting: EventSink = (event) => {
-      metrics.events.inc({ type: event.type })
-      if (isTerminal(event)) metrics.inferences.inc({ outcome: event.type })
-    }
     const conversations = new Conversations({
-      store,
+      store: measuredStore(options.store, clock, (seconds) => metrics.commitSeconds.observe(seconds)),
       clock,
       newId,
       engine: profiles.engine,
-      sinks: [counting, ...sinks],
-      onError: (error) => log.error({ error: messageOf(error) }, 'a session failed in the background'),
+      sinks: [countingSink(metrics), logSink(log), ...sinks],
+      onError: (error, subject) =>
+        log.error(
+          { ...(subject && logIds(subject)), code: codeOf(error), error: messageOf(error) },
+          subject === undefined ? 'the store failed in the background' : 'a session failed in the background',
+        ),
     })
     this.context = {
       conversations,
@@ -113,7 +119,7 @@ export class GeppettoServer {
     const url = new URL(request.url)
     try {
       checkOrigin(request, this.#options)
-      const accept = this.#sockets.get(url.pathname)
+      const accept = this.#sockets.get(this.#below(url.pathname))
       if (accept === undefined) throw unknownRoute(url.pathname)
       if (this.#stopping.signal.aborted) throw stopping()
       const access = await this.#access(request)
@@ -133,6 +139,14 @@ export class GeppettoServer {
     await this.context.conversations.stop(stopMs)
   }
 
+  /** The path without the root; outside of it there is nothing. */
+  #below(path: string): string {
+    const { root = '' } = this.#options
+    if (root === '') return path
+    if (path === root) return '/'
+    return path.startsWith(`${root}/`) ? path.slice(root.length) : outside
+  }
+
   #mount(dialects: readonly Dialect[]): void {
     const app = this.#app
     app.use((c, next) => this.#observe(c, next))
@@ -140,11 +154,17 @@ export class GeppettoServer {
     app.get('/healthz', (c) => c.text('ok\n'))
     app.get('/readyz', async (c) => {
       if (this.#stopping.signal.aborted) throw stopping()
-      await this.context.conversations.store.list({ limit: 1 })
-      return c.text('ready\n')
+      try {
+        await this.context.conversations.store.list({ limit: 1 })
+        return c.text('ready\n')
+      } catch (error) {
+        this.#tell(error, c.get('requestId'))
+        return c.text('not ready: the store fails\n', 503)
+      }
     })
     app.get('/metrics', async (c) => {
       const { registry } = this.context.metrics
+      await this.#observeLoad()
       return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
     })
     app.use(async (c, next) => {
@@ -158,10 +178,10 @@ export class GeppettoServer {
       for (const [path, accept] of Object.entries(sockets)) this.#sockets.set(path, accept)
     }
     app.notFound((c) => {
-      throw unknownRoute(c.req.path)
+      throw unknownRoute(new URL(c.req.url).pathname)
     })
     app.onError((error, c) => {
-      this.#tell(error, c.get('requestId'))
+      this.#tell(error, c.get('requestId'), c.get('subject'))
       return problemResponse(error, c.get('requestId'))
     })
   }
@@ -181,7 +201,21 @@ export class GeppettoServer {
     const seconds = (clock.monotonic() - start) / 1000
     metrics.requests.inc({ method, route, status: String(status) })
     metrics.requestSeconds.observe({ route }, seconds)
-    log.info({ request_id: requestId, method, route, status, seconds }, 'answered')
+    const subject = c.get('subject') ?? subjectOf(c.res.headers)
+    const ids = { request_id: requestId, ...(subject && logIds(subject)) }
+    log.info({ ...ids, method, route, status, seconds }, 'answered')
+  }
+
+  async #observeLoad(): Promise<void> {
+    const { conversations, metrics, log } = this.context
+    try {
+      const { queued, busySessions, running } = await conversations.load()
+      metrics.queuedPrompts.set(queued)
+      metrics.busySessions.set(busySessions)
+      metrics.runningInferences.set(running)
+    } catch (error) {
+      log.error({ code: codeOf(error), error: messageOf(error) }, 'the store does not say what there is to do')
+    }
   }
 
   /** Keeps out who comes by a wrong name or from a foreign page. */
@@ -200,12 +234,28 @@ export class GeppettoServer {
     return requireAccess(authenticate, credentialsOf(request), this.context.clock)
   }
 
-  #tell(error: unknown, requestId: string): void {
-    const code = error instanceof GeppettoError ? error.code : 'INTERNAL'
-    const fields = { request_id: requestId, code, error: messageOf(error) }
+  #tell(error: unknown, requestId: string, subject?: Subject): void {
+    const code = codeOf(error)
+    const fields = { request_id: requestId, ...(subject && logIds(subject)), code, error: messageOf(error) }
     if (code === 'INTERNAL') this.context.log.error(fields, 'a request failed')
     else this.context.log.warn(fields, 'a request was refused')
   }
+}
+
+/** Where no route lies. */
+const outside = '/-/outside'
+
+function codeOf(error: unknown): ErrorCode {
+  return isGeppettoError(error) ? error.code : 'INTERNAL'
+}
+
+/** What an answer says that it is about, in the headers that dialects give to their clients. */
+function subjectOf(headers: Headers): Subject | undefined {
+  const sessionId = headers.get('x-geppetto-session-id')
+  const inferenceId = headers.get('x-geppetto-inference-id')
+  const turnId = headers.get('x-geppetto-turn-id')
+  if (sessionId === null) return undefined
+  return { sessionId, ...(inferenceId !== null && { inferenceId }), ...(turnId !== null && { turnId }) }
 }
 
 function unknownRoute(path: string): GeppettoError {

@@ -20,17 +20,17 @@ export const idSchema = v.pipe(
 /** An idempotency key: any text that is short enough to be kept. */
 export const keySchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255))
 
-const createSchema = v.object({ session_id: v.optional(idSchema), id: v.optional(idSchema) })
-const messageSchema = v.object({
+export const createSchema = v.object({ session_id: v.optional(idSchema), id: v.optional(idSchema) })
+export const messageSchema = v.object({
   prompt: v.pipe(v.string(), v.maxLength(1_000_000)),
   attachments: v.optional(v.pipe(v.array(attachmentSchema), v.maxLength(16))),
   profile: v.optional(v.string()),
 })
-const cancelSchema = v.object({
+export const cancelSchema = v.object({
   inference_id: v.optional(v.string()),
   reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
 })
-const decideSchema = v.object({
+export const decideSchema = v.object({
   decision: v.picklist(['approved', 'denied']),
   /** Replaces the arguments. */
   input: v.optional(v.record(v.string(), v.any())),
@@ -39,8 +39,8 @@ const decideSchema = v.object({
   message: v.optional(v.pipe(v.string(), v.maxLength(10_000))),
   hash: v.optional(v.string()),
 })
-const stepsSchema = v.object({ enabled: v.boolean(), phases: v.optional(v.array(v.picklist(stepPhases))) })
-const continueSchema = v.object({
+export const stepsSchema = v.object({ enabled: v.boolean(), phases: v.optional(v.array(v.picklist(stepPhases))) })
+export const continueSchema = v.object({
   edit: v.optional(
     v.object({
       blocks: v.optional(v.array(v.any())),
@@ -48,7 +48,14 @@ const continueSchema = v.object({
     }),
   ),
 })
-const forkSchema = v.object({ turn_id: v.optional(v.string()), session_id: v.optional(idSchema) })
+export const forkSchema = v.object({ turn_id: v.optional(v.string()), session_id: v.optional(idSchema) })
+
+/** A prompt that is in the log. */
+export interface Accepted extends JsonObject {
+  readonly session_id: string
+  readonly turn_id: string
+  readonly inference_id: string
+}
 
 /** `{session_id?}` makes an empty session; one of the caller's that is there already is left as it is. */
 export async function createSession(context: ServerContext, access: Access, body: unknown): Promise<JsonObject> {
@@ -67,7 +74,7 @@ export async function submitMessage(
   sessionId: string,
   body: unknown,
   idempotencyKey?: string,
-): Promise<JsonObject> {
+): Promise<Accepted> {
   access.require('write')
   const { prompt, attachments = [], profile } = parseAs(messageSchema, body)
   const images = imagesOf(attachments)

@@ -35,6 +35,10 @@ export function nativeRoutes(context: ServerContext): Routes {
   const principal = (c: Context<RouteEnv>) => c.get('access').principal
   const id = (c: Context<RouteEnv>) => c.req.param('id') ?? ''
   const routes = new Hono<RouteEnv>()
+  routes.use('/sessions/:id/*', async (c, next) => {
+    c.set('subject', { sessionId: id(c) })
+    await next()
+  })
 
   routes.post('/sessions', async (c) =>
     c.json(await createSession(context, c.get('access'), await optionalJson(c.req.raw)), 201),
@@ -66,7 +70,9 @@ export function nativeRoutes(context: ServerContext): Routes {
   routes.post('/sessions/:id/messages', async (c) => {
     const body = await readJson(c.req.raw, v.unknown(), messageLimit)
     const key = c.req.header('idempotency-key') ?? c.req.header('x-idempotency-key')
-    return c.json(await submitMessage(context, c.get('access'), id(c), body, key), 202)
+    const accepted = await submitMessage(context, c.get('access'), id(c), body, key)
+    c.set('subject', { sessionId: id(c), inferenceId: accepted.inference_id, turnId: accepted.turn_id })
+    return c.json(accepted, 202)
   })
   routes.post('/sessions/:id/cancel', async (c) =>
     c.json(await cancelInference(context, c.get('access'), id(c), await optionalJson(c.req.raw)), 202),

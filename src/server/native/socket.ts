@@ -5,6 +5,7 @@ import { followLog, requireCursor } from '../../session/follow.ts'
 import type { Access } from '../access.ts'
 import { parseAs } from '../body.ts'
 import type { ServerContext, SocketHandler, SocketRequest } from '../context.ts'
+import { logIds } from '../log.ts'
 import { publicError } from '../problem.ts'
 import type { Socket } from '../socket.ts'
 import { cancelInference, continueStep, createSession, decideApproval, forkSession, submitMessage } from './commands.ts'
@@ -165,8 +166,12 @@ class NativeConnection {
 
   async #refuse(error: unknown, about: JsonObject): Promise<void> {
     const { status, code, message } = publicError(error, this.#requestId)
+    const subject = typeof about['session_id'] === 'string' ? logIds({ sessionId: about['session_id'] }) : {}
     if (status === 500)
-      this.#context.log.error({ request_id: this.#requestId, error: messageOf(error) }, 'a message to a socket failed')
+      this.#context.log.error(
+        { request_id: this.#requestId, ...subject, code, error: messageOf(error) },
+        'a message to a socket failed',
+      )
     await this.#say({ control: 'error', ...about, code, message })
   }
 
