@@ -54,6 +54,8 @@ export interface SocketRequest {
 /** One way of speaking with clients: its routes, and the sockets that it accepts, by path. */
 export interface Dialect {
   readonly routes?: Routes
+  /** How it tells of errors below a path, as `/v1`; elsewhere they are problem documents. */
+  readonly errors?: { readonly below: string; respond(error: unknown, requestId: string): Response }
   /** `open` may throw before it takes the socket: the handshake is then refused with the error's status. */
   readonly sockets?: Readonly<Record<string, (request: SocketRequest) => Promise<SocketHandler>>>
 }

@@ -5,6 +5,7 @@ import type { Engine } from '../inference/engine.ts'
 import { createSession, forkSession } from '../session/fork.ts'
 import { StoredSession } from '../session/stored-session.ts'
 import { stateOf, unknownSession } from '../session/writer.ts'
+import { MemoryStore } from '../store/memory-store.ts'
 import type { Head, Store } from '../store/store.ts'
 import type { Subject } from './context.ts'
 import type { Principal } from './principal.ts'
@@ -38,6 +39,7 @@ export class Conversations {
   readonly store: Store
   readonly #options: ConversationsOptions
   readonly #open = new Map<string, Promise<StoredSession>>()
+  readonly #inMemory: Conversations[] = []
   #cancelSweep: (() => void) | undefined
   #isStopping = false
 
@@ -53,6 +55,13 @@ export class Conversations {
 
   get isStopping(): boolean {
     return this.#isStopping
+  }
+
+  /** As these, for sessions that nobody wants kept: they are in the memory of this process alone. Stopped with these. */
+  inMemory(): Conversations {
+    const conversations = new Conversations({ ...this.#options, store: new MemoryStore() })
+    this.#inMemory.push(conversations)
+    return conversations
   }
 
   /** Where a session of the caller's stands. Throws SESSION_UNKNOWN. */
@@ -144,7 +153,8 @@ export class Conversations {
     this.#isStopping = true
     this.#cancelSweep?.()
     const handOver = async (opened: Promise<StoredSession>) => (await opened).handOver(withinMs)
-    const given = await Promise.allSettled([...this.#open.values()].map(handOver))
+    const alsoStopped = this.#inMemory.map((conversations) => conversations.stop(withinMs))
+    const given = await Promise.allSettled([...alsoStopped, ...[...this.#open.values()].map(handOver)])
     for (const each of given) if (each.status === 'rejected') this.#options.onError(each.reason)
   }
 

@@ -173,7 +173,9 @@ export class GeppettoServer {
       c.set('access', access)
       await next()
     })
-    for (const { routes, sockets = {} } of dialects) {
+    const errorForms: NonNullable<Dialect['errors']>[] = []
+    for (const { routes, sockets = {}, errors } of dialects) {
+      if (errors !== undefined) errorForms.push(errors)
       if (routes !== undefined) app.route('/', routes)
       for (const [path, accept] of Object.entries(sockets)) this.#sockets.set(path, accept)
     }
@@ -182,7 +184,8 @@ export class GeppettoServer {
     })
     app.onError((error, c) => {
       this.#tell(error, c.get('requestId'), c.get('subject'))
-      return problemResponse(error, c.get('requestId'))
+      const form = errorForms.find(({ below }) => c.req.path.startsWith(`${below}/`))
+      return (form?.respond ?? problemResponse)(error, c.get('requestId'))
     })
   }
 
