@@ -1,13 +1,16 @@
 import * as v from 'valibot'
 import { GeppettoError } from '../errors.ts'
-import { stack, type Engine, type Middleware } from '../inference/engine.ts'
+import { stack, viewTurn, type Engine, type Middleware } from '../inference/engine.ts'
 import type { StepController } from '../inference/steps.ts'
 import type { ToolLoopOptions } from '../inference/tool-loop-options.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
 import { jsonSchemaInput, type ClientTool, type Tool } from '../inference/tool.ts'
 import { canonicalJson, type Json } from '../json.ts'
 import { systemPrompt } from '../middleware/system-prompt.ts'
+import { systemText } from '../turns/block.ts'
 import { runtimeKey } from '../turns/keys.ts'
+import { callerContext, callerContextSchema } from './caller-context.ts'
+import { toolChoices } from '../turns/values.ts'
 
 /** Who answers, under a name that callers choose by. */
 export interface Profile {
@@ -37,7 +40,12 @@ const runtimeSchema = v.object({
   client_tools: v.optional(
     v.array(v.object({ name: v.string(), description: v.string(), parameters: v.record(v.string(), v.any()) })),
   ),
+  /** What the caller's application says of the situation; the model sees it, the session's turns do not keep it. */
+  context: v.optional(callerContextSchema),
   middlewares: v.optional(v.array(v.object({ name: v.string(), config: v.optional(v.any()) }))),
+  /** What the caller tells the model for this turn alone, beside the profile's prompt. */
+  instructions: v.optional(v.string()),
+  tool_choice: v.optional(v.picklist(toolChoices)),
 })
 
 /** Which profile answers a turn, and what the caller changed of it: what `geppetto.runtime@v1` of the turn says. */
@@ -117,8 +125,18 @@ function compose(profile: Profile, runtime: Runtime, steps: StepController): Eng
     input: jsonSchemaInput(parameters),
     runsOn: 'client',
   }))
-  const model = stack(profile.model, systemPrompt(prompt), ...middleware)
+  const model = stack(profile.model, systemPrompt(prompt), instructions(runtime.instructions), ...middleware)
+  const { tool_choice: toolChoice } = runtime
   const offered = [...tools, ...clientTools.filter(({ name }) => !tools.some((own) => own.name === name))]
   // Also without tools: the loop is what marks the phases of a turn and lets a person look in between.
-  return toolLoop(model, offered, { ...profile.loop, steps })
+  return toolLoop(model, offered, { ...profile.loop, ...(toolChoice !== undefined && { toolChoice }), steps })
+}
+
+/** Shows the model `text` behind the system prompt, and leaves nothing of it in the turn. */
+function instructions(text = ''): Middleware {
+  return viewTurn((turn) => {
+    if (text === '') return turn
+    const at = turn.blocks[0]?.kind === 'system' ? 1 : 0
+    return { ...turn, blocks: turn.blocks.toSpliced(at, 0, systemText(text)) }
+  })
 }
