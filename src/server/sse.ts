@@ -56,7 +56,7 @@ export function sseResponse(
     {
       async pull(controller) {
         next ??= iterator.next()
-        const step = await unlessQuiet(next, clock)
+        const step = await unlessQuiet(next, heartbeatMs, clock)
         if (step === undefined) return controller.enqueue(encoder.encode(heartbeat))
         next = undefined
         if (step.done === true) controller.close()
@@ -72,11 +72,11 @@ export function sseResponse(
   return new Response(body, { headers: { ...sseHeaders, ...headers } })
 }
 
-/** What `step` gives, or undefined when it takes longer than a heartbeat. */
-async function unlessQuiet<T>(step: Promise<T>, clock: Clock): Promise<T | undefined> {
+/** What `step` gives, or undefined when it takes longer than `ms` milliseconds. */
+export async function unlessQuiet<T>(step: Promise<T>, ms: number, clock: Clock): Promise<T | undefined> {
   let cancelTimer: () => void = () => {}
   const quiet = new Promise<undefined>((resolve) => {
-    cancelTimer = clock.schedule(heartbeatMs, () => resolve(undefined))
+    cancelTimer = clock.schedule(ms, () => resolve(undefined))
   })
   try {
     return await Promise.race([step, quiet])

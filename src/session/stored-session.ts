@@ -46,6 +46,8 @@ export interface SubmitOptions extends PromptContext {
    * the place of all of these, which are cancelled. Default `queue`.
    */
   readonly whileRunning?: 'queue' | 'refuse' | 'replace'
+  /** What the client calls its message: the id of the prompt's block. Default: a new one. */
+  readonly messageId?: string
   /** The turn that it is to follow: refused (SESSION_BUSY) when another one has come after that. */
   readonly follows?: string
   /** The same key gives the same inference, however often and from wherever it is submitted. */
@@ -136,9 +138,9 @@ export class StoredSession {
    * many wait, and IDEMPOTENCY_KEY_REUSED when the key came with another prompt before; then nothing has changed.
    */
   async submit(prompt: string, options: SubmitOptions = {}): Promise<StoredInference> {
-    const { images = [], runtime, whileRunning = 'queue', follows, idempotencyKey, ...around } = options
+    const { images = [], runtime, whileRunning = 'queue', follows, messageId, idempotencyKey, ...around } = options
     const ids = { sessionId: this.id, inferenceId: this.#newId(), turnId: this.#newId() }
-    const block = { ...userText(prompt, images), id: this.#newId() }
+    const block = { ...userText(prompt, images), id: messageId ?? this.#newId() }
     const submission =
       idempotencyKey === undefined
         ? undefined
