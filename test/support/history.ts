@@ -125,12 +125,16 @@ function restarts(events: readonly InferenceEvent[]): readonly string[] {
   const asked = new Set<string>()
   let isHandedOver = false
   let waitedJustNow = false
+  let active: string | undefined
   for (const event of events) {
     const { inferenceId = '' } = event
+    if (event.type === 'inference-started') active = inferenceId
+    if (inferenceId !== active) continue // a prompt that waits
     const isWaiting = asked.size > 0 && underWay.size === 0
-    // Whether a decision came before or after the death, a log cannot say.
+    // Whether others said so before the death or after it, a log cannot say.
+    const isHeard = event.type === 'approval-decided' || event.type === 'cancel-requested'
     const wasWaiting = waitedJustNow
-    waitedJustNow = event.type === 'approval-decided' && (isWaiting || waitedJustNow)
+    waitedJustNow = isHeard && (isWaiting || waitedJustNow)
     switch (event.type) {
       case 'inference-started':
         underWay.clear()
