@@ -9,7 +9,6 @@ import { canonicalJson, type Json } from '../json.ts'
 import { systemPrompt } from '../middleware/system-prompt.ts'
 import { systemText } from '../turns/block.ts'
 import { runtimeKey } from '../turns/keys.ts'
-import { callerContext, callerContextSchema } from './caller-context.ts'
 import { toolChoices } from '../turns/values.ts'
 
 /** Who answers, under a name that callers choose by. */
@@ -40,8 +39,6 @@ const runtimeSchema = v.object({
   client_tools: v.optional(
     v.array(v.object({ name: v.string(), description: v.string(), parameters: v.record(v.string(), v.any()) })),
   ),
-  /** What the caller's application says of the situation; the model sees it, the session's turns do not keep it. */
-  context: v.optional(callerContextSchema),
   middlewares: v.optional(v.array(v.object({ name: v.string(), config: v.optional(v.any()) }))),
   /** What the caller tells the model for this turn alone, beside the profile's prompt. */
   instructions: v.optional(v.string()),
