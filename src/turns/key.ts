@@ -30,17 +30,22 @@ export type BlockMetaKey<T> = Key<T, 'block.metadata', Block>
 
 type Schema<T> = StandardSchemaV1<unknown, T>
 
+// A bundle that asks for no key of the catalogue is not to carry it: making one touches nothing else.
+
 /** A key for a fact about a turn: `turnMeta('app', 'author', 1, z.string())`. */
+/* @__NO_SIDE_EFFECTS__ */
 export function turnMeta<T>(namespace: string, name: string, version: number, schema: Schema<T>): TurnMetaKey<T> {
   return defineKey('turn.metadata', keyId(namespace, name, version), schema, turnMetadataBag)
 }
 
 /** A key for an input that carries over from turn to turn. */
+/* @__NO_SIDE_EFFECTS__ */
 export function turnData<T>(namespace: string, name: string, version: number, schema: Schema<T>): TurnDataKey<T> {
   return defineKey('turn.data', keyId(namespace, name, version), schema, turnDataBag)
 }
 
 /** A key for a fact about one block. */
+/* @__NO_SIDE_EFFECTS__ */
 export function blockMeta<T>(namespace: string, name: string, version: number, schema: Schema<T>): BlockMetaKey<T> {
   return defineKey('block.metadata', keyId(namespace, name, version), schema, blockMetadataBag)
 }
