@@ -6,6 +6,8 @@ import { answerOf } from './history.ts'
 /** What an event makes of one entity. */
 export interface Change {
   readonly id: string
+  /** Which entity it is, where the event does not have all that the id is made of. Default: the one with the id. */
+  readonly isOf?: (entity: Entity) => boolean
   /** Gets the entity when it is there; gives nothing when there is to be none. */
   update(entity: Entity | undefined): Entity | undefined
 }
@@ -213,7 +215,7 @@ function finished(event: EventOf<'text-segment-finished' | 'reasoning-segment-fi
 }
 
 /** A delta knows where it begins: one that comes again writes the same once more. */
-function spliced(text: string, { offset, delta }: { readonly offset: number; readonly delta: string }): string {
+export function spliced(text: string, { offset, delta }: { readonly offset: number; readonly delta: string }): string {
   return offset >= text.length ? text + delta : text.slice(0, offset) + delta
 }
 
@@ -241,8 +243,10 @@ function decided(event: EventOf<'approval-decided'>): Change {
   const { approvalId, decision, by, message, input } = event
   return {
     id: toolCallEntityId(event),
+    // Whoever decides knows the approval, and not which request to the model the call came from.
+    isOf: (entity) => entity.kind === 'tool-call' && entity.approval?.approvalId === approvalId,
     update(entity) {
-      if (entity?.kind !== 'tool-call' || entity.approval?.approvalId !== approvalId) return entity
+      if (entity?.kind !== 'tool-call' || entity.approval === undefined) return entity
       const said = { decision, ...(by !== undefined && { by }), ...(message !== undefined && { message }) }
       const approval = { ...entity.approval, ...said }
       return { ...entity, status: 'requested', approval, ...(input !== undefined && { input }) }

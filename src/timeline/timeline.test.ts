@@ -150,6 +150,27 @@ describe('the timeline', () => {
       ],
     ],
     [
+      'a call that somebody decided on who does not know where it came from',
+      [
+        ...asked,
+        { ...tool, type: 'approval-requested', approvalId: 'a', input: {}, reason: 'policy', hash: 'h' },
+        { ...run1, toolCallId: 'c1', type: 'approval-decided', approvalId: 'a', decision: 'denied', message: 'no' },
+      ],
+      [
+        person,
+        running,
+        {
+          id: 'i1:p1:c1',
+          kind: 'tool-call',
+          toolCallId: 'c1',
+          toolName: 'refund',
+          status: 'requested',
+          input: {},
+          approval: { approvalId: 'a', reason: 'policy', hash: 'h', decision: 'denied', message: 'no' },
+        },
+      ],
+    ],
+    [
       'the history of a turn that came without events',
       [
         {

@@ -56,9 +56,9 @@ function withContext(timeline: Timeline, event: InferenceEvent): Timeline {
   return { ...timeline, live: [...timeline.live, ...brought] }
 }
 
-function applyChange(timeline: Timeline, { id, update }: Change): Timeline {
+function applyChange(timeline: Timeline, { id, isOf = (entity) => entity.id === id, update }: Change): Timeline {
   const { live, settled, ordinal } = timeline
-  const at = live.findLastIndex((entity) => entity.id === id)
+  const at = live.findLastIndex(isOf)
   if (at >= 0) return { ...timeline, live: changeAt(live, at, update, ordinal) }
   const made = update(undefined)
   // What comes late for an inference that has ended finds its entity, or makes none twice.
