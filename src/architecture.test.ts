@@ -26,10 +26,10 @@ const layers = [
 const browserLayers = ['turns', 'events', 'timeline', 'client']
 const nodePackages = ['commander', 'undici']
 
-/** A package that not every user has installed, and the only layer that may ask for it. */
-const optionalPackages: Readonly<Record<string, string>> = {
-  '@opentelemetry/api': 'telemetry',
-  '@opentelemetry/sdk-node': 'cli',
+/** A package that not every user has installed, and the only layers that may ask for it. */
+const optionalPackages: Readonly<Record<string, readonly string[]>> = {
+  '@opentelemetry/api': ['telemetry', 'cli'],
+  '@opentelemetry/sdk-node': ['cli'],
 }
 
 /** The package's entry is for those who use the library: what runs it as a program, or needs more, is not in there. */
@@ -78,8 +78,8 @@ function faultOfImport(from: string, { path, isRelative }: Import): string | und
   if (!isRelative) {
     const name = path.split('/', path.startsWith('@') ? 2 : 1).join('/')
     if (name === 'geppetto') return `imports ${path}, which is this package: write the path of the file`
-    const owner = optionalPackages[name]
-    if (owner !== undefined && owner !== layer) return `imports ${path}, which only ${owner} may`
+    const owners = optionalPackages[name] ?? [layer]
+    if (!owners.includes(layer)) return `imports ${path}, which only ${owners.join(' and ')} may`
     const isNodeOnly = isBuiltin(path) || nodePackages.includes(name)
     const inBrowser = browserLayers.includes(layer) || (layer === ground && from !== entry)
     return isNodeOnly && inBrowser ? `imports ${path}, which no browser has` : undefined

@@ -67,7 +67,8 @@ export async function openConversation(
   return { ...conversation, session, talk: talkInMemory(session) }
 }
 
-function requireTool(name: string): Tool {
+/** The built-in tool of this name. */
+export function requireTool(name: string): Tool {
   const tool = builtinTools.get(name)
   if (tool === undefined)
     throw new UsageError(`There is no tool ${JSON.stringify(name)}; the tools are ${toolNames.join(' and ')}.`)

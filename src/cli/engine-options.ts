@@ -13,6 +13,8 @@ export interface EngineOptions {
   readonly model?: string
   readonly baseUrl?: string
   readonly apiKeyFile?: string
+  /** The environment variable that holds the key; default: the provider's own. */
+  readonly apiKeyEnv?: string
   readonly pace?: number
   readonly script?: string
   /** What the file of `script` says, when that is known. */
@@ -66,7 +68,11 @@ export async function chooseEngine(
   if (baseUrl !== undefined) requireUrl(baseUrl)
   const key = options.keyless === true ? undefined : await findKey(name, options, io)
   if (options.keyless !== true)
-    note(key === undefined ? `No key is sent: ${keyVariables[name]} is not set.` : `The key is from ${key.source}.`)
+    note(
+      key === undefined
+        ? `No key is sent: ${keyVariable(name, options)} is not set.`
+        : `The key is from ${key.source}.`,
+    )
   const settings = {
     model,
     ...(key !== undefined && { apiKey: key.key }),
@@ -114,7 +120,7 @@ async function findKey(
   options: EngineOptions,
   io: Io,
 ): Promise<FoundKey | undefined> {
-  const variable = keyVariables[name]
+  const variable = keyVariable(name, options)
   if (options.apiKeyFile !== undefined)
     // A name that no file has is not printed: it may be the key itself, given by mistake.
     return readKey(
@@ -128,6 +134,10 @@ async function findKey(
     'PROVIDER_KEY_MISSING',
     `The engine ${name} needs a key: set ${variable}, or name a file that holds it with --api-key-file.`,
   )
+}
+
+function keyVariable(name: Exclude<EngineName, 'scripted'>, { apiKeyEnv }: EngineOptions): string {
+  return apiKeyEnv ?? keyVariables[name]
 }
 
 function readKey(text: string, source: string): FoundKey {

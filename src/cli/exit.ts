@@ -17,6 +17,7 @@ const wrongUse: ReadonlySet<ErrorCode> = new Set([
   'CASSETTE_INVALID',
   'FILE_ACCESS',
   'KEY_DECODE',
+  'PROFILE_INVALID',
   'PROVIDER_ADDRESS_REFUSED',
   'PROVIDER_KEY_MISSING',
   'PROVIDER_UNKNOWN',

@@ -44,7 +44,6 @@ function geppetto(line: string, options?: TerminalOptions) {
 describe('wrong use ends with 2, one sentence, and nothing on standard output', () => {
   const cases: readonly (readonly [line: string, says: string])[] = [
     ['rum', 'USAGE: Unknown command'],
-    ['serve', 'USAGE: Unknown command'],
     ['run --frob', 'USAGE: Unknown option'],
     ['run one two', 'USAGE: Too many arguments'],
     ['run hi --output xml', 'USAGE: Option'],
@@ -82,6 +81,15 @@ describe('wrong use ends with 2, one sentence, and nothing on standard output', 
     ['run hi --engine openai --base-url ftp://example.com', 'USAGE: --base-url must be an address'],
     ['run hi --engine openai --base-url https://me:secret@example.com', 'PROVIDER_ADDRESS_REFUSED'],
     ['chat --turn -', 'USAGE: A chat reads its prompts from standard input'],
+    ['serve --port 65536', 'USAGE: Option'],
+    ['serve --while-running sleep', 'USAGE: Option'],
+    ['serve --engine scripted --profiles @profiles.yaml', 'USAGE: Option'],
+    ['serve --db postgres://localhost/chats', 'USAGE: A store in PostgreSQL comes with a later version'],
+    ['serve --profiles @missing.yaml', 'FILE_ACCESS'],
+    ['serve --profiles @broken.yaml', 'PROFILE_INVALID'],
+    ['serve --tool nope', 'USAGE: There is no tool "nope"'],
+    ['serve --root chat', 'USAGE: --root takes a path such as /chat'],
+    ['serve --allow-origin https://example.com/app', 'USAGE: --allow-origin takes an origin'],
     ['turn check', 'USAGE: Missing required argument'],
     ['turn show @missing.yaml', 'FILE_ACCESS'],
     ['turn show @broken.yaml', 'TURN_INVALID'],
@@ -105,7 +113,7 @@ describe('wrong use ends with 2, one sentence, and nothing on standard output', 
 })
 
 describe('help', () => {
-  test.each(['', 'run', 'chat', 'turn', 'turn check', 'turn show', 'turn diff'])(
+  test.each(['', 'run', 'chat', 'serve', 'turn', 'turn check', 'turn show', 'turn diff'])(
     'of %j goes to standard output',
     async (name) => {
       const { exitCode, stdout, stderr } = await geppetto(`${name} --help`)

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { ChatCommandOptions } from './chat.ts'
 import { exitCodeOf, reportError, tell, type ExitCode } from './exit.ts'
-import { outputFormats, turnFormats, type TurnFormat } from './formats.ts'
+import { logLevels, outputFormats, turnFormats, type TurnFormat } from './formats.ts'
 import type { Io } from './io.ts'
 import type { RunCommandOptions } from './run.ts'
+import type { ServeCommandOptions } from './serve.ts'
 import type { ForkCommandOptions, ListCommandOptions, StoreCommandOptions } from './sessions.ts'
 import type { StoreOptions } from './store-options.ts'
 import type { StyleOptions } from './style.ts'
@@ -46,6 +47,7 @@ function createProgram(io: Io, done: Done): Command {
     .addHelpText('after', programHelp)
   addRun(program, io, done)
   addChat(program, io, done)
+  addServe(program, io, done)
   addTurn(program, io, done)
   addSessions(program, io, done)
   addTrace(program, io, done)
@@ -95,6 +97,43 @@ function addChat(program: Command, io: Io, done: Done): void {
     .action(async (options: ChatCommandOptions) => {
       const { chatCommand } = await import('./chat.ts')
       done(await chatCommand(options, io))
+    })
+}
+
+function addServe(program: Command, io: Io, done: Done): void {
+  const command = program
+    .command('serve')
+    .summary('serve chats over HTTP')
+    .description('The chat server. Without options it serves this machine, and answers from the built-in script.')
+  withStore(addEngineOptions(command))
+    .option('--port <PORT>', 'where it listens; 0 for any port that is free', portNumber, 8080)
+    .option('--host <ADDRESS>', 'the address that it listens on', '127.0.0.1')
+    .addOption(
+      new Option(
+        '--profiles <FILE>',
+        'who can answer: a YAML list of profiles, in place of the options for one engine',
+      ).conflicts(['engine', 'model', 'baseUrl', 'apiKeyFile', 'system', 'tool', 'pace', 'script']),
+    )
+    .option(
+      '--allow-origin <ORIGIN>',
+      'an origin whose pages may use it, as https://app.example.com; repeat for more',
+      collect,
+    )
+    .option('--allow-host <NAME>', 'a name that it is reached under, as chat.example.com; repeat for more', collect)
+    .addOption(
+      new Option('--while-running <DO>', 'what becomes of a prompt that comes while another is answered')
+        .choices(['queue', 'refuse', 'replace'])
+        .default('queue'),
+    )
+    .option('--root <PATH>', 'the path that everything lies under, as /chat')
+    .option('--otel', 'send traces and metrics as the OTEL_ variables say')
+    .addOption(
+      new Option('--log-level <LEVEL>', 'how much it tells on standard error').choices(logLevels).default('info'),
+    )
+    .addHelpText('after', serveHelp)
+    .action(async (options: ServeCommandOptions) => {
+      const { serveCommand } = await import('./serve.ts')
+      done(await serveCommand(options, io))
     })
 }
 
@@ -225,6 +264,17 @@ function wholeNumber(text: string): number {
 }
 
 function addConversationOptions(command: Command): Command {
+  return withStore(
+    addEngineOptions(command)
+      .option('--turn <FILE>', 'a turn (YAML or JSON) to go on from; - is standard input')
+      .option(
+        '--session <ID>',
+        'a session in the store: it goes on where it was, or begins. Without it, nothing is kept',
+      ),
+  ).option('--no-color', 'print without colours')
+}
+
+function addEngineOptions(command: Command): Command {
   return command
     .option('-e, --engine <NAME>', 'openai, openai-responses, anthropic (or claude), gemini, scripted', 'scripted')
     .option('-m, --model <MODEL>', "the model; default: a current one of the engine's")
@@ -234,13 +284,15 @@ function addConversationOptions(command: Command): Command {
       'a file that holds the key; default: OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY',
     )
     .option('-s, --system <TEXT>', 'the system prompt')
-    .option('--turn <FILE>', 'a turn (YAML or JSON) to go on from; - is standard input')
-    .option('--session <ID>', 'a session in the store: it goes on where it was, or begins. Without it, nothing is kept')
-    .option('--db <FILE>', "the store's file. Default: GEPPETTO_DB, or geppetto.db in your data folder")
     .option('-t, --tool <NAME>', 'a tool that the model may call: calculator, current_time; repeat for more', collect)
     .option('--pace <N>', 'scripted: tokens a second, 0 for no pause (default: 50)', tokensPerSecond)
     .option('--script <FILE>', 'scripted: the script that it follows')
-    .option('--no-color', 'print without colours')
+}
+
+function portNumber(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (!(port <= 65_535)) throw new InvalidArgumentError('It must be a whole number from 0 to 65535.')
+  return port
 }
 
 function collect(name: string, names: readonly string[] = []): readonly string[] {
@@ -276,6 +328,7 @@ Examples:
   geppetto run "What is 17 * 23?" --tool calculator
   git diff | geppetto run --engine anthropic --system "Review this change."
   geppetto chat --engine openai
+  geppetto serve
   geppetto turn check review.yaml
 
 Without --engine, a built-in engine answers from a script: it needs neither a key nor a network.
@@ -310,3 +363,14 @@ Examples:
   printf 'Hello\\nTell me a story.\\n' | geppetto chat
 
 Exit code: 0; when prompts are piped in, 1 when an answer failed and 130 when one was cancelled; 2 wrong use.`
+
+const serveHelp = `
+It prints its address in one line, and its log as lines of JSON on standard error. SIGTERM and Ctrl-C end it within 10 s:
+what runs is handed over to the next server on the same store; told twice, it ends at once.
+
+Examples:
+  geppetto serve
+  geppetto serve --engine anthropic --tool calculator --db chats.db --port 3000
+  geppetto serve --profiles profiles.yaml --allow-origin https://app.example.com
+
+Exit code: 0 when it was told to end, 1 failed, 2 wrong use, 130 when it was told twice.`

@@ -15,3 +15,18 @@ export function cancelOnSignal(inference: { cancel(reason: string): void }): () 
   process.on('SIGTERM', cancel)
   return release
 }
+
+/** The signal that tells this process to end; a second one ends it at once. */
+export function untilTold(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const hear = (signal: NodeJS.Signals) => {
+      process.on('SIGINT', () => process.exit(130))
+      process.on('SIGTERM', () => process.exit(130))
+      process.off('SIGINT', hear)
+      process.off('SIGTERM', hear)
+      resolve(signal)
+    }
+    process.on('SIGINT', hear)
+    process.on('SIGTERM', hear)
+  })
+}

@@ -8,8 +8,6 @@ export interface Log {
   warn(fields: JsonObject, message: string): void
   error(fields: JsonObject, message: string): void
 }
-export const logLevels = ['debug', 'info', 'warn', 'error'] as const satisfies readonly (keyof Log)[]
-export type ServerLogLevel = (typeof logLevels)[number]
 
 /** Says nothing. */
 export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -33,7 +31,7 @@ const secretNames = /(?:^|[_-])(?:api[_-]?key|authorization|bearer|cookie|passwo
 
 /** A log whose records hold no key: fields that are named after one are removed, and texts that look like one. */
 export function withoutKeys(log: Log): Log {
-  const say = (level: ServerLogLevel) => (fields: JsonObject, message: string) =>
+  const say = (level: keyof Log) => (fields: JsonObject, message: string) =>
     log[level](withoutSecrets(withoutNamed(fields)), withoutSecrets(message))
   return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
 }

@@ -11,7 +11,8 @@ export interface SecurityOptions {
   readonly allowedHosts?: readonly string[]
 }
 
-const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
+/** The names of this machine for itself. */
+export const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
 
 /** What every answer says to the browser that shows it. */
 export const securityHeaders: Readonly<Record<string, string>> = {

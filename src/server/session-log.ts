@@ -2,10 +2,10 @@ import type { InferenceEvent } from '../events/event.ts'
 import type { EventSink } from '../events/sink.ts'
 import type { JsonObject } from '../json.ts'
 import type { InferenceResult } from '../turns/values.ts'
-import { logIds, type Log, type ServerLogLevel } from './log.ts'
+import { logIds, type Log } from './log.ts'
 
 interface Told {
-  readonly level: ServerLogLevel
+  readonly level: keyof Log
   readonly message: string
   readonly fields?: JsonObject
 }
