@@ -32,8 +32,15 @@ export interface Subject {
   readonly turnId?: string
 }
 
+/** What is known of who sends a request besides what it says. */
+export interface Client {
+  /** The address that it comes from: that of the client, not of a proxy. Without it, addresses are not counted. */
+  readonly address?: string
+}
+
 /** What each request has when it reaches its route. */
 export interface RouteEnv {
+  readonly Bindings: Client
   Variables: {
     readonly access: Access
     readonly requestId: string
@@ -56,8 +63,8 @@ export interface Dialect {
   readonly routes?: Routes
   /** How it tells of errors below a path, as `/v1`; elsewhere they are problem documents. */
   readonly errors?: { readonly below: string; respond(error: unknown, requestId: string): Response }
-  /** `open` may throw before it takes the socket: the handshake is then refused with the error's status. */
-  readonly sockets?: Readonly<Record<string, (request: SocketRequest) => Promise<SocketHandler>>>
+  /** `open` may throw, or answer, before it takes the socket: the handshake is then refused with that. */
+  readonly sockets?: Readonly<Record<string, (request: SocketRequest) => Promise<SocketHandler | Response>>>
 }
 
 /** What a dialect does with a socket once it is open. */

@@ -1,4 +1,6 @@
 // The server: sessions over HTTP and WebSocket, for our own clients and for those of others. Begin with server.ts.
+export { staticKeys, type StaticKey } from './auth-keys.ts'
+export { jwks, type TokenKeys, type TokenOptions } from './auth-tokens.ts'
 export { createMetrics, type Metrics } from './metrics.ts'
 export { listen, upgrader, type Listening, type ListenOptions } from './node.ts'
 export {
@@ -10,6 +12,8 @@ export {
   type Principal,
 } from './principal.ts'
 export { type Profile } from './profile.ts'
+export { webchat, type WebchatOptions } from './protocols/webchat/webchat.ts'
+export { defaultLimits, type Limits } from './rate-limit.ts'
 export { GeppettoServer, type ServerOptions } from './server.ts'
 export { type Dialect, type ServerContext, type WhileRunning } from './context.ts'
 export { type Log } from './log.ts'

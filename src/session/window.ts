@@ -89,7 +89,7 @@ async function firstPrompt(store: Store, sessionId: string, inferenceIds: readon
 }
 
 /** The ordinals at which inferences have ended, up to `upTo`, the latest first; at most `count`. */
-async function endsBefore(store: Store, head: Head, upTo: number, count: number): Promise<readonly number[]> {
+export async function endsBefore(store: Store, head: Head, upTo: number, count: number): Promise<readonly number[]> {
   const ends: number[] = []
   let end = upTo >= head.ordinal ? head.snapshots : await snapshotsUpTo(store, head, upTo)
   while (end > 0 && ends.length < count) {
