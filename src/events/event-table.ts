@@ -194,7 +194,7 @@ export const eventTable: EventTable = {
   'agent-mode-switch': ['inference', { message: text, data: object }],
   custom: ['inference', { name: text, data: json }],
   'turn-edited': ['inference', { by: text, delta }],
-  'provider-call-started': ['provider-call', { provider: text, model: text }],
+  'provider-call-started': ['provider-call', { provider: text, model: text, requestHash: optional(text) }],
   'request-projected': ['provider-call', { repairs }],
   'provider-call-metadata-updated': [
     'provider-call',

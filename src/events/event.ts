@@ -148,7 +148,8 @@ export interface RunFields {
 
 /** One request to a model. None of these makes or ends visible text. */
 export interface ProviderCallFields {
-  'provider-call-started': { readonly provider: string; readonly model: string }
+  /** `requestHash` is the SHA-256 (hex) of the body that is sent. */
+  'provider-call-started': { readonly provider: string; readonly model: string; readonly requestHash?: string }
   'request-projected': { readonly repairs: readonly ProjectionRepair[] }
   'provider-call-metadata-updated': {
     readonly responseId?: string

@@ -1,7 +1,9 @@
 import { sleep } from '../clock.ts'
 import { isGeppettoError, messageOf } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
+import { sha256Hex } from '../sha256.ts'
 import type { Engine } from '../inference/engine.ts'
+import type { ModelEngine } from './model-engine.ts'
 import { callSettings } from '../inference/settings.ts'
 import { ProviderError } from './error.ts'
 import type { CallOutcome, Protocol } from './protocol.ts'
@@ -12,20 +14,21 @@ import { isReplyBlock, Reply } from './reply.ts'
 const maxContinuations = 5
 
 /** The engine for one provider: one call of the model for each run, with what `protocol` says and how. */
-export function providerEngine(protocol: Protocol, settings: ProviderSettings): Engine {
-  return async function* (input, context) {
+export function providerEngine(protocol: Protocol, settings: ProviderSettings): ModelEngine {
+  const engine: Engine = async function* (input, context) {
     let turn = input
     const call = callSettings(turn, settings)
     for (const message of call.warnings) yield { type: 'log', level: 'warn', message }
     for (let continuation = 0; ; continuation += 1) {
       const request = protocol.project(turn, call, context.tools)
       const body = JSON.stringify(request.body)
+      const requestHash = sha256Hex(body)
       if (continuation === 0)
         for (const message of request.warnings ?? []) yield { type: 'log', level: 'warn', message }
       let outcome: CallOutcome | undefined
       for (let attempt = 1; outcome === undefined; attempt += 1) {
         const reply = new Reply(protocol, settings, call, context)
-        yield { type: 'provider-call-started', provider: protocol.name, model: call.model }
+        yield { type: 'provider-call-started', provider: protocol.name, model: call.model, requestHash }
         if (attempt === 1 && request.repairs.length > 0) yield { type: 'request-projected', repairs: request.repairs }
         try {
           // One flat loop: a generator inside of this one would cost every token another hop.
@@ -69,6 +72,11 @@ export function providerEngine(protocol: Protocol, settings: ProviderSettings): 
       if (outcome.continues !== true || continuation >= maxContinuations) return
     }
   }
+  const project: ModelEngine['project'] = (turn, tools) => {
+    const { body, repairs } = protocol.project(turn, callSettings(turn, settings), tools)
+    return { body, repairs }
+  }
+  return Object.assign(engine, { project })
 }
 
 /** How long to wait before the next attempt; undefined when there is to be none. */

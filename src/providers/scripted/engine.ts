@@ -7,7 +7,9 @@ import { tryParseJson, type Json } from '../../json.ts'
 import { assistantText, reasoning, toolCall, type Block } from '../../turns/block.ts'
 import { blocksOf, type Turn } from '../../turns/turn.ts'
 import type { FinishClass, InferenceResult } from '../../turns/values.ts'
+import { encodeBlock } from '../../turns/encode.ts'
 import { ProviderError } from '../error.ts'
+import type { ModelEngine } from '../model-engine.ts'
 import { resultText } from '../tool-answers.ts'
 import { defaultScript } from './default-script.ts'
 import { firstMatch, situationOf, type Match } from './match.ts'
@@ -29,7 +31,7 @@ const provider = 'scripted'
  * An engine that follows a script: no key, no network, the same answer to the same turn. It streams word by word, and
  * calls a tool only when it is on offer. Throws SCRIPT_INVALID and SETTINGS_INVALID for settings that cannot work.
  */
-export function scripted(settings: ScriptedSettings = {}): Engine {
+export function scripted(settings: ScriptedSettings = {}): ModelEngine {
   const { model = 'scripted-1', script = defaultScript, pace = 50 } = settings
   if (!Number.isFinite(pace) || pace < 0) {
     throw new GeppettoError(
@@ -38,12 +40,18 @@ export function scripted(settings: ScriptedSettings = {}): Engine {
     )
   }
   const rules = parseScript(script)
-  return async function* (turn, context) {
+  const engine: Engine = async function* (turn, context) {
     yield { type: 'provider-call-started', provider, model }
     const reply = new Reply(turn, requireMatch(rules, turn, context), model, pace, context)
     yield* reply.play()
     yield reply.finished()
   }
+  // It sends nothing: what its rules look at stands for the request.
+  const project: ModelEngine['project'] = (turn, tools) => ({
+    body: { model, blocks: turn.blocks.map(encodeBlock), tools: tools.map(({ name }) => name) },
+    repairs: [],
+  })
+  return Object.assign(engine, { project })
 }
 
 function requireMatch(rules: readonly Rule[], turn: Turn, context: InferenceContext): Match {

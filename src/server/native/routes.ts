@@ -19,6 +19,7 @@ import {
   submitMessage,
 } from './commands.ts'
 import { controlFrame, eventFrames, snapshotOf, subscribed } from './frames.ts'
+import { requestsOf } from './requests.ts'
 import { titleOf } from './title.ts'
 import { turnItems, turnsAnswer } from './turns.ts'
 
@@ -105,6 +106,11 @@ export function nativeRoutes(context: ServerContext): Routes {
       c,
       await turnItems(conversations.store, head, { ...c.req.query(), turn_id: c.req.param('turn') }),
     )
+  })
+  routes.get('/sessions/:id/turns/:turn/request', async (c) => {
+    c.get('access').require('inspect')
+    const head = await conversations.head(principal(c), id(c))
+    return c.json(await requestsOf(conversations.store, context.profiles, head, c.req.param('turn')))
   })
   return routes
 }
