@@ -65,8 +65,9 @@ export class Conversations {
   }
 
   /** Where a session of the caller's stands. Throws SESSION_UNKNOWN. */
-  async head({ tenant }: Principal, sessionId: string): Promise<Head> {
-    const head = await this.store.head(sessionId)
+  async head({ tenant, onlySession }: Principal, sessionId: string): Promise<Head> {
+    const mayBe = onlySession === undefined || onlySession === sessionId
+    const head = mayBe ? await this.store.head(sessionId) : undefined
     if (head === undefined || head.tenant !== tenant) throw unknownSession(sessionId)
     return head
   }
@@ -88,8 +89,10 @@ export class Conversations {
   }
 
   /** Makes an empty session for the caller. Throws SESSION_EXISTS when the id is another's. */
-  create({ tenant }: Principal, id?: string): Promise<string> {
+  async create(principal: Principal, id?: string): Promise<string> {
     this.#requireRunning()
+    requireAllSessions(principal)
+    const { tenant } = principal
     const { clock, newId } = this.#options
     return createSession(this.store, { tenant, clock, newId, ...(id !== undefined && { id }) })
   }
@@ -101,6 +104,7 @@ export class Conversations {
     { turnId, id }: { readonly turnId?: string; readonly id?: string } = {},
   ): Promise<string> {
     this.#requireRunning()
+    requireAllSessions(principal)
     await this.head(principal, sessionId)
     const { clock, newId } = this.#options
     const named = { ...(turnId !== undefined && { turnId }), ...(id !== undefined && { id }) }
@@ -108,10 +112,12 @@ export class Conversations {
   }
 
   /** The caller's sessions, the one that changed last first. */
-  list(
-    { tenant }: Principal,
+  async list(
+    principal: Principal,
     options: Omit<NonNullable<Parameters<Store['list']>[0]>, 'tenant'> = {},
   ): Promise<readonly Head[]> {
+    requireAllSessions(principal)
+    const { tenant } = principal
     return this.store.list({ ...options, tenant })
   }
 
@@ -215,4 +221,9 @@ export class Conversations {
     if (!this.#isStopping) return
     throw new GeppettoError('SERVER_STOPPING', 'The server is being stopped; try again in a moment.')
   }
+}
+
+function requireAllSessions({ onlySession }: Principal): void {
+  if (onlySession === undefined) return
+  throw new GeppettoError('FORBIDDEN', `The ticket is for session ${onlySession} and no other; send a token.`)
 }

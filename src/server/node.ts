@@ -1,23 +1,32 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { isIP, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
+import { GeppettoError } from '../errors.ts'
+import type { Client, SocketHandler } from './context.ts'
 import type { GeppettoServer } from './server.ts'
 import { Socket, type RawSocket } from './socket.ts'
 
 /** Bytes of one message to a socket, and how many sockets are pinged how often. */
 const messageLimit = 1_048_576
 const pingMs = 30_000
-/** What a client may take for its headers, and for its whole request; an answer may take as long as it likes. */
+/** What a client may take for its headers, and how often it is looked whether one took longer. */
 const headersTimeoutMs = 10_000
-const requestTimeoutMs = 60_000
+const timeoutCheckMs = 1_000
 
 export interface ListenOptions {
   /** Default 8080; 0 for any that is free. */
   readonly port?: number
   /** Default `127.0.0.1`: who else is to reach the server needs tokens, and its name in `allowedHosts`. */
   readonly host?: string
+  /**
+   * How many proxies stand before the server, each of which adds the address that it was called from to
+   * `x-forwarded-for`. Default 0: that header is not believed.
+   */
+  readonly proxies?: number
+  /** What a client may take to send a request, in milliseconds; an answer may take as long as it likes. Default 60 000. */
+  readonly requestTimeoutMs?: number
 }
 
 /** A server that listens. */
@@ -29,7 +38,10 @@ export interface Listening {
 }
 
 /** Lets the sockets of a Node server in: `server.on('upgrade', upgrader(geppetto))`. */
-export function upgrader(geppetto: GeppettoServer): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
+export function upgrader(
+  geppetto: GeppettoServer,
+  { proxies = 0 }: Pick<ListenOptions, 'proxies'> = {},
+): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: messageLimit,
@@ -40,14 +52,14 @@ export function upgrader(geppetto: GeppettoServer): (request: IncomingMessage, s
   })
   return (incoming, connection, head) => {
     connection.on('error', () => connection.destroy())
-    void geppetto.socket(requestOf(incoming)).then(async (handler) => {
+    void geppetto.socket(requestOf(incoming), clientOf(incoming, proxies)).then(async (handler) => {
       if (handler instanceof Response) {
         connection.end(await refusal(handler))
         return
       }
       sockets.handleUpgrade(incoming, connection, head, (socket) => {
         keepAlive(geppetto, socket)
-        handler(new Socket(socket))
+        open(handler, new Socket(socket))
       })
     })
   }
@@ -56,20 +68,29 @@ export function upgrader(geppetto: GeppettoServer): (request: IncomingMessage, s
 /** Serves on a port. */
 export async function listen(
   geppetto: GeppettoServer,
-  { port = 8080, host = '127.0.0.1' }: ListenOptions = {},
+  { port = 8080, host = '127.0.0.1', proxies = 0, requestTimeoutMs = 60_000 }: ListenOptions = {},
 ): Promise<Listening> {
+  if (geppetto.isOpenToAll && !isLoopback(host)) {
+    throw new GeppettoError(
+      'SETTINGS_INVALID',
+      `The server lets everybody in, so it must not listen on ${host}: give it \`authenticate\`, or listen on 127.0.0.1.`,
+    )
+  }
   const server = createServer(
     {
-      headersTimeout: headersTimeoutMs,
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(timeoutCheckMs, requestTimeoutMs),
       keepAliveTimeout: 5_000,
       maxHeaderSize: 16_384,
     },
     // The listener answers errors itself; what it returns is for nobody.
     (request, response) => void listener(request, response),
   )
-  const listener = getRequestListener(geppetto.fetch, { overrideGlobalObjects: false })
-  server.on('upgrade', upgrader(geppetto))
+  const answer = (request: Request, { incoming }: { readonly incoming: Pick<IncomingMessage, 'headers' | 'socket'> }) =>
+    geppetto.fetch(request, clientOf(incoming, proxies))
+  const listener = getRequestListener(answer, { overrideGlobalObjects: false })
+  server.on('upgrade', upgrader(geppetto, { proxies }))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => resolve())
@@ -77,6 +98,26 @@ export async function listen(
   const address = server.address() as AddressInfo // it listens on a port
   const name = host.includes(':') ? `[${host}]` : host
   return { url: `http://${name}:${address.port}`, close: () => close(server, geppetto) }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+// Only what our own proxies have added is to be believed: it stands last.
+function clientOf({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>, proxies: number): Client {
+  const forwarded = proxies === 0 ? undefined : [headers['x-forwarded-for'] ?? []].flat().join(',').split(',')
+  const address = forwarded?.at(-proxies)?.trim() || socket.remoteAddress
+  return address === undefined ? {} : { address }
+}
+
+/** What a handler throws when it is given its socket is that there is no room for one more. */
+function open(handler: SocketHandler, socket: Socket): void {
+  try {
+    handler(socket)
+  } catch {
+    socket.close(1013, 'try again later')
+  }
 }
 
 async function close(server: Server, geppetto: GeppettoServer): Promise<void> {

@@ -11,6 +11,8 @@ export interface Principal {
   readonly permissions: ReadonlySet<Permission>
   /** When what let them in stops being good, in milliseconds since 1970; streams end then. */
   readonly expiresAt?: number
+  /** The one session that a ticket lets them to; they make no others. */
+  readonly onlySession?: string
 }
 
 /** The one user of a server that only this machine reaches. */

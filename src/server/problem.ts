@@ -37,6 +37,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   IDEMPOTENCY_KEY_REUSED: 422,
   RATE_LIMITED: 429,
   SESSION_QUEUE_FULL: 429,
+  AUTHENTICATION_UNAVAILABLE: 503,
   SERVER_STOPPING: 503,
   STORE_BUSY: 503,
   STORE_CLOSED: 503,
@@ -46,6 +47,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
 /** How long a caller should wait before they try again, in seconds, where waiting helps. */
 const retryAfter: Partial<Readonly<Record<ErrorCode, number>>> = {
   SESSION_QUEUE_FULL: 2,
+  AUTHENTICATION_UNAVAILABLE: 5,
   SERVER_STOPPING: 5,
   STORE_BUSY: 1,
   STORE_CLOSED: 5,

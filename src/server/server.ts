@@ -6,10 +6,10 @@ import { GeppettoError, isGeppettoError, messageOf, type ErrorCode } from '../er
 import type { EventSink } from '../events/sink.ts'
 import { StepController } from '../inference/steps.ts'
 import type { Store } from '../store/store.ts'
-import { requireAccess } from './access.ts'
-import type { Dialect, RouteEnv, ServerContext, SocketHandler, Subject, WhileRunning } from './context.ts'
+import { requireAccess, type Access, type AccessRules } from './access.ts'
+import { ticketRoutes, Tickets } from './auth-tickets.ts'
+import type { Client, Dialect, RouteEnv, ServerContext, SocketHandler, Subject, WhileRunning } from './context.ts'
 import { Conversations } from './conversations.ts'
-import { credentialsOf } from './credentials.ts'
 import { logIds, silentLog, withoutKeys, type Log } from './log.ts'
 import { measuredStore } from './measured-store.ts'
 import { countingSink, createMetrics } from './metrics.ts'
@@ -18,6 +18,7 @@ import { nativeSocket } from './native/socket.ts'
 import { localUser, type Authenticate } from './principal.ts'
 import { problemResponse } from './problem.ts'
 import { Profiles, type Profile } from './profile.ts'
+import { CallCounts, defaultLimits, noLimits, type Limits } from './rate-limit.ts'
 import { checkOrigin, corsHeaders, preflightHeaders, securityHeaders, type SecurityOptions } from './security.ts'
 import { logSink } from './session-log.ts'
 
@@ -27,6 +28,8 @@ export interface ServerOptions extends SecurityOptions {
   readonly profiles: readonly [Profile, ...(readonly Profile[])]
   /** Says who calls. Default: everybody is the one user of this machine, so the server must be reachable from it alone. */
   readonly authenticate?: Authenticate
+  /** How much is taken from whom; what is left out is as in `defaultLimits`. Default: none without `authenticate`. */
+  readonly limits?: Partial<Limits>
   /** Default `queue`. */
   readonly whileRunning?: WhileRunning
   /** The path that everything lies under, as `/chat`, where a proxy passes it on as it is. Default: none. */
@@ -55,6 +58,7 @@ export class GeppettoServer {
   readonly #app: Hono<RouteEnv>
   readonly #stopping = new AbortController()
   readonly #sockets = new Map<string, NonNullable<Dialect['sockets']>[string]>()
+  readonly #rules: AccessRules
 
   private constructor(options: ServerOptions) {
     this.#options = options
@@ -91,7 +95,13 @@ export class GeppettoServer {
       metrics,
       stopping: this.#stopping.signal,
     }
+    const { authenticate = async () => localUser } = options
+    const isLimited = options.authenticate !== undefined || options.limits !== undefined
+    const counts = new CallCounts(isLimited ? { ...defaultLimits, ...options.limits } : noLimits, clock)
+    const tickets = new Tickets(clock)
+    this.#rules = { authenticate, tickets, counts, clock }
     this.#mount([
+      { routes: new Hono<RouteEnv>().route('/api', ticketRoutes(tickets, conversations)) },
       {
         routes: new Hono<RouteEnv>().route('/api', nativeRoutes(this.context)),
         sockets: { '/api/ws': (request) => nativeSocket(this.context, request) },
@@ -107,14 +117,31 @@ export class GeppettoServer {
     return server
   }
 
+  /** Whether everybody who reaches it is let in. */
+  get isOpenToAll(): boolean {
+    return this.#options.authenticate === undefined
+  }
+
+  /** What is mounted: its routes, and the paths of its sockets. */
+  get routes(): readonly { readonly method: string; readonly path: string }[] {
+    const routes = this.#app.routes.filter(({ path }) => !path.endsWith('*')) // those are no places but what lies before them
+    return [...routes, ...[...this.#sockets.keys()].map((path) => ({ method: 'SOCKET', path }))]
+  }
+
   /** Answers a request. It never rejects: what goes wrong is an answer too. */
-  readonly fetch = async (request: Request): Promise<Response> => this.#app.fetch(request)
+  readonly fetch = async (request: Request, client: Client = {}): Promise<Response> => {
+    if (request.method !== 'HEAD') return this.#app.fetch(request, client)
+    // What would come is given up by whoever makes it: the head of a stream leaves none open.
+    const response = await this.#app.fetch(new Request(request, { method: 'GET' }), client)
+    await response.body?.cancel()
+    return new Response(null, response)
+  }
 
   /**
    * Lets a WebSocket in: who asks is checked before the handshake. Gives what is to be done with the socket, or the
    * answer that refuses it.
    */
-  async socket(request: Request): Promise<SocketHandler | Response> {
+  async socket(request: Request, client: Client = {}): Promise<SocketHandler | Response> {
     const requestId = this.context.newId()
     const url = new URL(request.url)
     try {
@@ -122,7 +149,8 @@ export class GeppettoServer {
       const accept = this.#sockets.get(this.#below(url.pathname))
       if (accept === undefined) throw unknownRoute(url.pathname)
       if (this.#stopping.signal.aborted) throw stopping()
-      const access = await this.#access(request)
+      const access = await this.#access(request, client)
+      this.#rules.counts.requireStream(access.principal)
       return await accept({ url, headers: request.headers, access, requestId })
     } catch (error) {
       this.#tell(error, requestId)
@@ -164,11 +192,13 @@ export class GeppettoServer {
     })
     app.get('/metrics', async (c) => {
       const { registry } = this.context.metrics
+      const access = await this.#access(c.req.raw, c.env)
+      access.require('inspect')
       await this.#observeLoad()
       return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType })
     })
     app.use(async (c, next) => {
-      const access = await this.#access(c.req.raw)
+      const access = await this.#access(c.req.raw, c.env)
       access.require('read')
       c.set('access', access)
       await next()
@@ -232,9 +262,9 @@ export class GeppettoServer {
     for (const [name, value] of Object.entries(corsHeaders(origin))) c.res.headers.set(name, value)
   }
 
-  #access(request: Request) {
-    const authenticate = this.#options.authenticate ?? (async () => localUser)
-    return requireAccess(authenticate, credentialsOf(request), this.context.clock)
+  async #access(request: Request, { address }: Client): Promise<Access> {
+    if (address !== undefined) this.#rules.counts.countAddress(address)
+    return requireAccess(request, this.#rules)
   }
 
   #tell(error: unknown, requestId: string, subject?: Subject): void {

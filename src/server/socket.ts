@@ -9,6 +9,9 @@ export interface RawSocket {
   send(text: string, done: (error?: Error) => void): void
   close(code: number, reason: string): void
   ping(): void
+  /** Where it is there, whoever sends is held back while a message is worked on. */
+  pause?(): void
+  resume?(): void
   terminate(): void
 }
 
@@ -31,17 +34,39 @@ export class Socket {
     return this.#closed.signal
   }
 
-  /** Calls `listen` with each text message, one after the other; bytes are no message of ours. */
-  onMessage(listen: (text: string) => void): void {
+  /**
+   * Calls `listen` with each text message, the next one when it is done with the last: no more are taken off the wire
+   * meanwhile. Bytes are no message of ours. What comes while the socket is being closed is not heard.
+   */
+  onMessage(listen: (text: string) => Promise<void> | void): void {
+    let waiting = 0
+    let last = Promise.resolve()
+    const hear = async (text: string) => {
+      if (this.#isOpen) await listen(text)
+    }
+    const rest = () => {
+      waiting -= 1
+      if (waiting === 0) this.#socket.resume?.()
+    }
     this.#socket.on('message', (data, isBinary) => {
-      if (isBinary) this.close(1003, 'text only')
-      else listen(textOf(data))
+      if (!this.#isOpen) return
+      if (isBinary) return this.close(1003, 'text only')
+      if (waiting === 0) this.#socket.pause?.()
+      waiting += 1
+      last = last
+        .then(() => hear(textOf(data)))
+        .catch(() => this.close(1011, 'the server failed'))
+        .then(rest)
     })
+  }
+
+  get #isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN
   }
 
   /** Resolves when there is room for more; a message to a socket that is closed goes nowhere. */
   async send(text: string): Promise<void> {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (!this.#isOpen) return
     if (this.#socket.bufferedAmount < sendBuffer) return this.#socket.send(text, () => {})
     await new Promise<void>((resolve) => this.#socket.send(text, () => resolve()))
   }

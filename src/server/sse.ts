@@ -62,9 +62,15 @@ export function sseResponse(
         if (step.done === true) controller.close()
         else controller.enqueue(encoder.encode(step.value))
       },
-      cancel() {
+      async cancel() {
         abort.abort()
-        iterator.return?.().catch(() => {}) // it has been told to end
+        try {
+          // One that was asked for nothing yet would not even tidy up.
+          await (next ?? iterator.next())
+          await iterator.return?.()
+        } catch {
+          // it has been told to end
+        }
       },
     },
     { highWaterMark: 0 },

@@ -49,8 +49,6 @@ class NativeConnection {
   readonly #requestId: string
   readonly #socket: Socket
   readonly #subscriptions = new Map<string, AbortController>()
-  /** Commands are done in the order in which they came. */
-  #last: Promise<void> = Promise.resolve()
 
   constructor(context: ServerContext, access: Access, requestId: string, socket: Socket) {
     this.#context = context
@@ -72,9 +70,7 @@ class NativeConnection {
       watch.stop()
       for (const subscription of this.#subscriptions.values()) subscription.abort()
     })
-    this.#socket.onMessage((text) => {
-      this.#last = this.#last.then(() => this.#hear(text))
-    })
+    this.#socket.onMessage((text) => this.#hear(text))
     void this.#say({ control: 'hello', protocol: 1, request_id: this.#requestId })
   }
 
@@ -83,6 +79,7 @@ class NativeConnection {
     try {
       const message = parseAs(messageSchema, tryParseJson(text))
       about = 'id' in message ? { id: message.id } : 'session_id' in message ? { session_id: message.session_id } : {}
+      this.#access.countMessage()
       switch (message.type) {
         case 'ping':
           return await this.#say({ control: 'pong' })
