@@ -30,10 +30,10 @@ function queue() {
 }
 
 describe('the queue before the log', () => {
-  test('keeps events together for 50 ms, and shows them with their places when they are recorded', async () => {
+  test('keeps events together for 25 ms, and shows them with their places when they are recorded', async () => {
     const { queue: made, clock, batches, shown } = queue()
     for (const word of ['a', 'b']) made.add(event(word))
-    await clock.advance(49)
+    await clock.advance(24)
     expect([batches, shown]).toEqual([[], []])
     await clock.advance(1)
     expect(batches).toEqual([['a', 'b']])
@@ -79,7 +79,7 @@ describe('the queue before the log', () => {
     const { queue: made, clock, batches, shown, state } = queue()
     state.fails = true
     made.add(event('a'))
-    await clock.advance(50)
+    await clock.advance(25)
     made.add(event('b'))
     await expect(made.flush()).rejects.toThrow('the disk is full')
     expect(shown).toEqual([])

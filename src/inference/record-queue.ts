@@ -5,12 +5,13 @@ import type { InferenceEvent } from '../events/event.ts'
 export type Recorder = (events: readonly InferenceEvent[]) => Promise<number>
 
 const maxEvents = 20
-const maxDelayMs = 50
+/** Little enough that nobody sees it, long enough for two tokens of a fast model. */
+const maxDelayMs = 25
 /** Events that may wait while others are being recorded. */
 const maxWaiting = 256
 
 /**
- * Events between a run and its log: they wait for company, at most 50 ms or until 20 are there, are recorded, and only
+ * Events between a run and its log: they wait for company, at most 25 ms or until 20 are there, are recorded, and only
  * then are shown. Those that come while others are being recorded are recorded together. Events that could not be recorded stay, and are tried again with the next flush.
  */
 export class RecordQueue {

@@ -30,7 +30,7 @@ export interface RunOptions {
   /** Gives the next place in the session's log. Default: counts from 1. Not asked when there is a recorder. */
   readonly nextOrdinal?: () => number
   /**
-   * Makes events durable before anyone sees them. Deltas wait for company (50 ms, 20 events); an intent (a request, a
+   * Makes events durable before anyone sees them. Deltas wait for company (25 ms, 20 events); an intent (a request, a
    * tool's start), a result and the end are recorded before the run goes on. The run fails when it fails.
    */
   readonly record?: Recorder

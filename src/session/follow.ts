@@ -58,6 +58,7 @@ export async function* followLog(
         if (isStopped()) return
         cursor = last.ordinal
         yield entries
+        if (isShort(entries)) await quiet
         continue
       }
       if ((await store.head(sessionId))?.incarnation !== incarnation) throw unknownSession(sessionId)
@@ -68,6 +69,11 @@ export async function* followLog(
     bell.ring()
     signal?.removeEventListener('abort', stop)
   }
+}
+
+/** Whether these are most likely all that there are: asking again at once would double what following costs. */
+function isShort(entries: readonly LogEntry[]): boolean {
+  return entries.length < 20 && entries.every(({ body }) => body.length < 10_000)
 }
 
 /** Throws unless a reader who knows the events up to `after` can be given the ones that follow. */

@@ -1,0 +1,59 @@
+// One of the servers that are measured, alone in its process: `ours`, with the log on the disk; the AI SDK's as its
+// documentation shows it; a bare relay.
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import { streamText } from 'ai'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { openai } from '../src/providers/openai/protocol.ts'
+import { listen } from '../src/server/node.ts'
+import { GeppettoServer } from '../src/server/server.ts'
+import { SqliteStore } from '../src/store/sqlite-store.ts'
+
+const [kind = '', providerPort = '', folder = ''] = process.argv.slice(2)
+const baseUrl = `http://127.0.0.1:${providerPort}/v1`
+
+const servers: Readonly<Record<string, () => Promise<number>>> = {
+  async ours() {
+    const store = await SqliteStore.open(join(folder, 'bench.db'))
+    const model = openai({ model: 'bench-1', baseUrl, network: { allowHttp: true, allowPrivate: true } })
+    const server = await GeppettoServer.open({ store, profiles: [{ slug: 'default', model }] })
+    return Number(new URL((await listen(server, { port: 0 })).url).port)
+  },
+  'AI SDK': () => {
+    const model = createOpenAICompatible({ name: 'bench', baseURL: baseUrl })('bench-1')
+    return serve(async (_request, response) => {
+      const reply = streamText({ model, prompt: 'Hi' }).toUIMessageStreamResponse()
+      response.writeHead(reply.status, Object.fromEntries(reply.headers))
+      for await (const part of reply.body ?? []) response.write(part)
+      response.end()
+    })
+  },
+  relay: () =>
+    serve(async (_request, response) => {
+      const reply = await fetch(`${baseUrl}/chat/completions`, { method: 'POST', body: '{}' })
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      if (reply.body !== null) Readable.fromWeb(reply.body).pipe(response)
+    }),
+}
+
+function serve(answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>): Promise<number> {
+  const server = createServer((request, response) => {
+    request.resume()
+    answer(request, response).catch(() => response.destroy())
+  })
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : 0)
+    })
+  })
+}
+
+const port = await servers[kind]?.()
+process.on('message', () => {
+  globalThis.gc?.()
+  const { user, system } = process.cpuUsage()
+  process.send?.({ rss: process.memoryUsage.rss(), cpu: user + system })
+})
+process.send?.(port ?? 0)
