@@ -1,0 +1,171 @@
+import { GeppettoError } from '../../../errors.ts'
+import { isTerminal, type InferenceEvent, type TerminalEvent, type UnknownEvent } from '../../../events/event.ts'
+import { followLog } from '../../../session/follow.ts'
+import { readLog } from '../../../session/past.ts'
+import { fromEntry } from '../../../store/entry.ts'
+import type { Store } from '../../../store/store.ts'
+import { applyTimeline, emptyTimeline, entitiesOf } from '../../../timeline/timeline.ts'
+import type { ServerContext } from '../../context.ts'
+import { publicError } from '../../problem.ts'
+import { sseFrame, unlessQuiet } from '../../sse.ts'
+import type { AgUiEvent } from './event.ts'
+import { messagesOf } from './messages.ts'
+import { emptyProjection, project, reopen, type Projection } from './projection.ts'
+import { endOf, ourIds, pauseOf, runStarted, unansweredResults, type Run } from './run.ts'
+
+/**
+ * How long nothing may have happened, in milliseconds, before a run that waits for its client ends: calls are asked about
+ * all at once, but one after the other they come into the log.
+ */
+const pauseMs = 100
+
+/** What the stream of a run shows. */
+export interface RunStream {
+  readonly run: Run
+  /** The inference whose end is the run's; those that are answered before it are shown too. None: nobody ever asked. */
+  readonly target?: { readonly id: string; readonly turnId: string }
+  /** The inference that runs begins after this event. */
+  readonly from: number
+  /** The client knows what the events up to this one have said, or learns it from the messages that the stream begins with. */
+  readonly after: number
+  readonly beginsWithMessages: boolean
+  /** Why what the client asked for was not done; told when the run has ended. */
+  readonly refusal?: unknown
+}
+
+/** The stream as it goes over the wire. It always has an end that says so: clients take a stream that breaks off for success. */
+export async function* runFrames(
+  context: ServerContext,
+  stream: RunStream,
+  requestId: string,
+  signal: AbortSignal,
+): AsyncGenerator<string, void> {
+  const told = { after: stream.after }
+  try {
+    for await (const { events, ordinal } of runEvents(context, stream, signal)) {
+      told.after = ordinal
+      yield framesOf(events, ordinal)
+    }
+    if (stream.refusal !== undefined) yield framesOf([runError(stream.refusal, requestId)], told.after)
+  } catch (error) {
+    yield framesOf([runError(error, requestId)], told.after)
+  }
+}
+
+/** What goes over the wire for one event of the log, under its ordinal: a client that has it all can go on from there. */
+function framesOf(events: readonly AgUiEvent[], ordinal: number): string {
+  const last = events.length - 1
+  return events
+    .map((event, index) => sseFrame({ ...(index === last && { id: ordinal }), data: JSON.stringify(event) }))
+    .join('')
+}
+
+function runError(error: unknown, requestId: string): AgUiEvent {
+  const { code, message } = publicError(error, requestId)
+  return { type: 'RUN_ERROR', message, code }
+}
+
+interface Told {
+  readonly events: readonly AgUiEvent[]
+  readonly ordinal: number
+}
+
+async function* runEvents(
+  { conversations: { store }, clock, stopping }: ServerContext,
+  { run, target, from, after, beginsWithMessages }: RunStream,
+  signal: AbortSignal,
+): AsyncGenerator<Told, void> {
+  const { threadId } = run
+  const messages = async (ordinal: number): Promise<Told> => ({
+    events: [await messagesSnapshot(store, run, ordinal)],
+    ordinal,
+  })
+  const ids =
+    target === undefined ? [] : [ourIds({ sessionId: threadId, inferenceId: target.id, turnId: target.turnId })]
+  yield { events: [runStarted(run), ...ids], ordinal: after }
+
+  const fold = new RunFold(target?.id)
+  for await (const event of readLog(store, threadId, from, after)) fold.next(event)
+  if (beginsWithMessages) yield await messages(after)
+  yield { events: reopen(fold.projection, !beginsWithMessages), ordinal: after }
+  if (target === undefined || fold.end !== undefined) return yield { events: [endOf(run, fold.end)], ordinal: after }
+
+  const left = new AbortController()
+  const batches = followLog(store, threadId, clock, { after, signal: AbortSignal.any([signal, left.signal]) })
+  let next: Promise<IteratorResult<Awaited<ReturnType<Store['read']>>, void>> | undefined
+  let known = after
+  try {
+    for (;;) {
+      next ??= batches.next()
+      const pause = pauseOf(run, fold.projection)
+      const step = pause === undefined ? await next : await unlessQuiet(next, pauseMs, clock)
+      if (step === undefined && pause !== undefined) {
+        yield await messages(known)
+        return yield { events: [pause], ordinal: known }
+      }
+      next = undefined
+      if (step === undefined || step.done === true) break
+      for (const entry of step.value) {
+        known = entry.ordinal
+        const { events, isVoid } = fold.next(fromEntry(threadId, entry))
+        if (events.length > 0) yield { events, ordinal: known }
+        if (isVoid === true) yield await messages(known)
+        if (fold.end !== undefined) return yield { events: [endOf(run, fold.end)], ordinal: known }
+      }
+    }
+  } finally {
+    left.abort()
+    next?.catch(() => {}) // nobody waits for it any more
+  }
+  throw stopping.aborted ? serverStopping() : lockedOut()
+}
+
+/** The inferences of a session, one after the other, up to the end of one of them. */
+class RunFold {
+  projection: Projection = emptyProjection
+  end: TerminalEvent | undefined
+  readonly #target: string | undefined
+  #running: string | undefined
+
+  constructor(target: string | undefined) {
+    this.#target = target
+  }
+
+  next(event: InferenceEvent | UnknownEvent): { readonly events: readonly AgUiEvent[]; readonly isVoid?: true } {
+    if (event.type === 'unknown') return { events: [] }
+    if (event.type === 'inference-started') {
+      this.#running = event.inferenceId
+      this.projection = emptyProjection
+    }
+    // A prompt that is cancelled while it waits has an end and no beginning.
+    if (isTerminal(event) && event.inferenceId === this.#target) this.end = event
+    if (event.inferenceId !== this.#running) return { events: [] }
+    const { projection, events, isVoid } = project(this.projection, event)
+    this.projection = projection
+    if (!isTerminal(event)) return { events, ...(isVoid && { isVoid }) }
+    const results = unansweredResults(projection)
+    this.projection = emptyProjection
+    return { events: [...events, ...results] }
+  }
+}
+
+/** All messages of the thread as they are after the event. */
+async function messagesSnapshot(store: Store, { threadId, isCurrent }: Run, ordinal: number): Promise<AgUiEvent> {
+  const firstOrdinal = (await store.head(threadId))?.firstOrdinal ?? 1
+  let timeline = emptyTimeline(firstOrdinal - 1)
+  for await (const event of readLog(store, threadId, firstOrdinal - 1, ordinal)) {
+    timeline = applyTimeline(timeline, event)
+  }
+  return { type: 'MESSAGES_SNAPSHOT', messages: messagesOf(entitiesOf(timeline), isCurrent) }
+}
+
+function serverStopping(): GeppettoError {
+  return new GeppettoError(
+    'SERVER_STOPPING',
+    'The server is being stopped. The run goes on with the next one: send the same messages again to join in.',
+  )
+}
+
+function lockedOut(): GeppettoError {
+  return new GeppettoError('UNAUTHENTICATED', 'The caller is let in no longer. The run goes on without them.')
+}
