@@ -1,9 +1,19 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import type { ChatCommandOptions } from './chat.ts'
 import { exitCodeOf, reportError, tell, type ExitCode } from './exit.ts'
 import { logLevels, outputFormats, turnFormats, type TurnFormat } from './formats.ts'
 import type { Io } from './io.ts'
+import {
+  addConversationOptions,
+  addEngineOptions,
+  collect,
+  countFrom0,
+  portNumber,
+  wholeNumber,
+  withFormat,
+  withStore,
+} from './option-groups.ts'
 import type { RunCommandOptions } from './run.ts'
 import type { ServeCommandOptions } from './serve.ts'
 import type { ForkCommandOptions, ListCommandOptions, StoreCommandOptions } from './sessions.ts'
@@ -114,6 +124,16 @@ function addServe(program: Command, io: Io, done: Done): void {
         'who can answer: a YAML list of profiles, in place of the options for one engine',
       ).conflicts(['engine', 'model', 'baseUrl', 'apiKeyFile', 'system', 'tool', 'pace', 'script']),
     )
+    .option('--api-keys <FILE>', 'who may use it, as a JSON list of {key, tenant, name, permissions}')
+    .option('--jwks-url <URL>', 'where the public keys are that tokens (JWT) are signed with')
+    .option('--issuer <NAME>', 'who issues the tokens')
+    .option('--audience <NAME>', 'whom the tokens are for')
+    .option(
+      '--proxies <COUNT>',
+      'how many proxies of yours stand before it; their x-forwarded-for is believed',
+      countFrom0,
+      0,
+    )
     .option(
       '--allow-origin <ORIGIN>',
       'an origin whose pages may use it, as https://app.example.com; repeat for more',
@@ -126,6 +146,7 @@ function addServe(program: Command, io: Io, done: Done): void {
         .default('queue'),
     )
     .option('--root <PATH>', 'the path that everything lies under, as /chat')
+    .option('--debug-api', 'add /api/debug, for callers that may inspect')
     .option('--otel', 'send traces and metrics as the OTEL_ variables say')
     .addOption(
       new Option('--log-level <LEVEL>', 'how much it tells on standard error').choices(logLevels).default('info'),
@@ -247,63 +268,7 @@ function addDoctor(program: Command, io: Io, done: Done): void {
     )
 }
 
-function withStore(command: Command): Command {
-  return command.option('--db <FILE>', "the store's file. Default: GEPPETTO_DB, or geppetto.db in your data folder")
-}
-
-function withFormat(command: Command): Command {
-  const option = new Option('-o, --output <FORMAT>', 'for people, or as JSON').choices(['text', 'json']).default('text')
-  return command.addOption(option)
-}
-
 const storeHelp = '\nExit code: 0; 1 when there is no such thing in the store, 2 wrong use.'
-
-function wholeNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 up.')
-  return Number(text)
-}
-
-function addConversationOptions(command: Command): Command {
-  return withStore(
-    addEngineOptions(command)
-      .option('--turn <FILE>', 'a turn (YAML or JSON) to go on from; - is standard input')
-      .option(
-        '--session <ID>',
-        'a session in the store: it goes on where it was, or begins. Without it, nothing is kept',
-      ),
-  ).option('--no-color', 'print without colours')
-}
-
-function addEngineOptions(command: Command): Command {
-  return command
-    .option('-e, --engine <NAME>', 'openai, openai-responses, anthropic (or claude), gemini, scripted', 'scripted')
-    .option('-m, --model <MODEL>', "the model; default: a current one of the engine's")
-    .option('--base-url <URL>', "the API's base, as the provider's own SDK takes it; a key is then optional")
-    .option(
-      '--api-key-file <FILE>',
-      'a file that holds the key; default: OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY',
-    )
-    .option('-s, --system <TEXT>', 'the system prompt')
-    .option('-t, --tool <NAME>', 'a tool that the model may call: calculator, current_time; repeat for more', collect)
-    .option('--pace <N>', 'scripted: tokens a second, 0 for no pause (default: 50)', tokensPerSecond)
-    .option('--script <FILE>', 'scripted: the script that it follows')
-}
-
-function portNumber(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
-  if (!(port <= 65_535)) throw new InvalidArgumentError('It must be a whole number from 0 to 65535.')
-  return port
-}
-
-function collect(name: string, names: readonly string[] = []): readonly string[] {
-  return [...names, name]
-}
-
-function tokensPerSecond(text: string): number {
-  const pace = text.trim() === '' ? Number.NaN : Number(text)
-  if (!Number.isFinite(pace) || pace < 0) throw new InvalidArgumentError('It must be a number from 0 up.')
-  return pace
-}
 
 // "error: unknown command 'rum'\n(Did you mean run?)" as one sentence.
 function usageSentence(text: string): string {
@@ -372,5 +337,6 @@ Examples:
   geppetto serve
   geppetto serve --engine anthropic --tool calculator --db chats.db --port 3000
   geppetto serve --profiles profiles.yaml --allow-origin https://app.example.com
+  geppetto serve --host 0.0.0.0 --allow-host chat.example.com --api-keys keys.json --proxies 1
 
 Exit code: 0 when it was told to end, 1 failed, 2 wrong use, 130 when it was told twice.`

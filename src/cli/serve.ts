@@ -1,7 +1,11 @@
 import { isIP } from 'node:net'
 import { collectDefaultMetrics } from 'prom-client'
 import { messageOf } from '../errors.ts'
-import { listen, type Listening } from '../server/node.ts'
+import { staticKeys } from '../server/auth-keys.ts'
+import { jwks } from '../server/auth-tokens.ts'
+import { isLoopback, listen, type Listening } from '../server/node.ts'
+import type { Authenticate } from '../server/principal.ts'
+import { webchat } from '../server/protocols/webchat/webchat.ts'
 import { loopbackNames } from '../server/security.ts'
 import { GeppettoServer, type ServerOptions } from '../server/server.ts'
 import type { WhileRunning } from '../server/context.ts'
@@ -23,9 +27,15 @@ export interface ServeCommandOptions extends EngineOptions, StoreOptions {
   /** Default: all that are built in for the scripted engine, none for others. */
   readonly tool?: readonly string[]
   readonly profiles?: string
+  readonly apiKeys?: string
+  readonly jwksUrl?: string
+  readonly issuer?: string
+  readonly audience?: string
+  readonly proxies: number
   readonly allowOrigin?: readonly string[]
   readonly allowHost?: readonly string[]
   readonly whileRunning: WhileRunning
+  readonly debugApi?: boolean
   readonly otel?: boolean
   readonly root?: string
   readonly logLevel: LogLevel
@@ -53,6 +63,7 @@ export async function serveCommand(options: ServeCommandOptions, io: Io): Promis
       root,
       log,
       sinks: telemetry === undefined ? [] : [telemetry.sink],
+      dialects: [webchat({ debugApi: options.debugApi === true, basePrefix: root })],
     })
     collectDefaultMetrics({ register: server.context.metrics.registry })
     const told = untilTold()
@@ -81,11 +92,12 @@ async function profilesOf(options: ServeCommandOptions, io: Io, note: (sentence:
   return [options.system === undefined ? profile : { ...profile, systemPrompt: options.system }]
 }
 
-function securityOf({ host, allowOrigin = [], allowHost = [] }: ServeCommandOptions): Partial<ServerOptions> {
-  const named = isIP(host) === 6 ? `[${host}]` : host
-  if (!isLoopback(host))
+function securityOf(options: ServeCommandOptions): Partial<ServerOptions> {
+  const { host, allowOrigin = [], allowHost = [] } = options
+  const authenticate = authenticationOf(options)
+  if (authenticate === undefined && !isLoopback(host))
     throw new UsageError(
-      `Nobody has to say who they are, so only this machine may reach the server, and ${host} is for others too: leave --host out.`,
+      `Others can reach ${host}, and nobody would have to say who they are: name who may with --api-keys or --jwks-url, or leave --host out.`,
     )
   for (const origin of allowOrigin) {
     if (URL.parse(origin)?.origin !== origin)
@@ -93,11 +105,20 @@ function securityOf({ host, allowOrigin = [], allowHost = [] }: ServeCommandOpti
         `--allow-origin takes an origin such as https://chat.example.com, not ${JSON.stringify(origin)}.`,
       )
   }
-  return { allowedOrigins: allowOrigin, allowedHosts: [...loopbackNames, named, ...allowHost] }
+  const allowedHosts = [...loopbackNames, isIP(host) === 6 ? `[${host}]` : host, ...allowHost]
+  return { allowedOrigins: allowOrigin, allowedHosts, ...(authenticate && { authenticate }) }
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+/** Keys, tokens or both; nobody is asked when there are neither. */
+function authenticationOf(options: ServeCommandOptions): Authenticate | undefined {
+  const { apiKeys, jwksUrl: url, issuer, audience } = options
+  const byKey = apiKeys === undefined ? undefined : staticKeys({ file: apiKeys })
+  if (url === undefined && issuer === undefined && audience === undefined) return byKey
+  if (url === undefined || issuer === undefined || audience === undefined)
+    throw new UsageError('Tokens need all three of --jwks-url, --issuer and --audience.')
+  const byToken = jwks({ url, issuer, audience })
+  if (byKey === undefined) return byToken
+  return async (credentials) => (await byKey(credentials)) ?? byToken(credentials)
 }
 
 function rootOf({ root = '' }: ServeCommandOptions): string {
@@ -113,9 +134,9 @@ const listenProblems: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such address; choose another with --host',
 }
 
-async function listenOn({ port, host }: ServeCommandOptions, server: GeppettoServer): Promise<Listening> {
+async function listenOn({ port, host, proxies }: ServeCommandOptions, server: GeppettoServer): Promise<Listening> {
   try {
-    return await listen(server, { port, host })
+    return await listen(server, { port, host, proxies })
   } catch (error) {
     await server.stop()
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''

@@ -100,7 +100,8 @@ export async function listen(
   return { url: `http://${name}:${address.port}`, close: () => close(server, geppetto) }
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine can reach what listens there. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 

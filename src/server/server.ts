@@ -178,7 +178,7 @@ export class GeppettoServer {
   #mount(dialects: readonly Dialect[]): void {
     const app = this.#app
     app.use((c, next) => this.#observe(c, next))
-    app.use((c, next) => this.#guard(c, next))
+    // Who watches over the process may know it by its address alone.
     app.get('/healthz', (c) => c.text('ok\n'))
     app.get('/readyz', async (c) => {
       if (this.#stopping.signal.aborted) throw stopping()
@@ -190,6 +190,7 @@ export class GeppettoServer {
         return c.text('not ready: the store fails\n', 503)
       }
     })
+    app.use((c, next) => this.#guard(c, next))
     app.get('/metrics', async (c) => {
       const { registry } = this.context.metrics
       const access = await this.#access(c.req.raw, c.env)
