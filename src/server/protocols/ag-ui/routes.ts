@@ -6,7 +6,7 @@ import { bodyLimit, readJson } from '../../body.ts'
 import type { Dialect, RouteEnv, ServerContext } from '../../context.ts'
 import { sseResponse } from '../../sse.ts'
 import { inputSchema } from './input.ts'
-import { joinRun, startRun, targetOf } from './start.ts'
+import { joinRun, startRun } from './start.ts'
 import { runFrames, type RunStream } from './stream.ts'
 
 /** A client sends all that was said, with its images as base64. */
@@ -35,10 +35,9 @@ async function post(context: ServerContext, c: Context<RouteEnv>): Promise<Respo
 
 async function connect(context: ServerContext, c: Context<RouteEnv>): Promise<Response> {
   const { session, head } = await context.conversations.find(c.get('access').principal, c.req.param('thread') ?? '')
-  const target = await targetOf(context, session, head)
   const run = {
     threadId: session.id,
-    runId: c.req.query('runId') ?? target?.id ?? context.newId(),
+    runId: c.req.query('runId') ?? c.get('requestId'),
     isCurrent: c.req.query('protocolVersion') !== undefined,
   }
   const lastSeen = Number(c.req.header('last-event-id') ?? Number.NaN)

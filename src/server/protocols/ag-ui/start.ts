@@ -135,7 +135,7 @@ export async function joinRun(context: ServerContext, run: Run, session: StoredS
 }
 
 /** The inference that a run ends with which joins in: the last one that is there. */
-export async function targetOf({ conversations: { store } }: ServerContext, session: StoredSession, head: Head) {
+async function targetOf({ conversations: { store } }: ServerContext, session: StoredSession, head: Head) {
   const { active, queue } = stateOf(head)
   const open = queue.at(-1)?.inferenceId ?? active?.inferenceId
   if (open !== undefined) return session.inference(open)
