@@ -7,7 +7,7 @@ export interface RunningTelemetry {
   stop(): Promise<void>
 }
 
-/** OpenTelemetry as the OTEL_ variables of the environment say. Throws USAGE when its packages are not installed. */
+/** OpenTelemetry as the OTEL_ variables of the environment say. Throws USAGE when its SDK is not installed. */
 export async function startTelemetry(): Promise<RunningTelemetry> {
   const [{ NodeSDK }, { metrics, trace }] = await installed()
   const { telemetrySink } = await import('../telemetry/sink.ts')
@@ -23,8 +23,6 @@ export async function startTelemetry(): Promise<RunningTelemetry> {
 function installed() {
   return Promise.all([import('@opentelemetry/sdk-node'), import('@opentelemetry/api')]).catch((error: unknown) => {
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ERR_MODULE_NOT_FOUND') throw error
-    throw new UsageError(
-      '--otel needs two packages that are not installed: npm install @opentelemetry/api @opentelemetry/sdk-node.',
-    )
+    throw new UsageError('--otel needs a package that is not installed: npm install @opentelemetry/sdk-node.')
   })
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { mkdir, open } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -35,6 +35,8 @@ export async function openStore(options: StoreOptions, io: Io): Promise<Store> {
       // What is said in a session is its user's alone; the files beside it take over the mode.
       await (await open(file, 'a', 0o600)).close()
     } catch (error) {
+      if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+        throw new GeppettoError('FILE_ACCESS', `${file} is a folder: give the path of a file in it.`, { cause: error })
       if (existsSync(file)) return SqliteStore.open(file) // it says itself what is wrong with a file that is there
       throw new GeppettoError('FILE_ACCESS', `${file} cannot be made: ${messageOf(error)}.`, {
         cause: error,
