@@ -62,7 +62,10 @@ export interface AttackedServer extends AsyncDisposable {
 }
 
 /** A server that knows `people`, speaks every dialect, and writes down what it logs. */
-export async function attackedServer(options: Partial<ServerOptions> = {}): Promise<AttackedServer> {
+export async function attackedServer(
+  options: Partial<ServerOptions> = {},
+  { isOpenToAll = false } = {},
+): Promise<AttackedServer> {
   const clock: Clock = options.clock ?? systemClock
   const store = new MemoryStore({ clock })
   const told: JsonObject[] = []
@@ -72,8 +75,8 @@ export async function attackedServer(options: Partial<ServerOptions> = {}): Prom
     store,
     clock,
     profiles: [{ slug: 'default', model, tools: [echo, pay] }],
-    authenticate: exported.staticKeys(Object.values(people)),
-    log: { info: tell, warn: tell, error: tell },
+    ...(!isOpenToAll && { authenticate: exported.staticKeys(Object.values(people)) }),
+    log: { debug: tell, info: tell, warn: tell, error: tell },
     dialects: [...dialects.values()].filter((dialect) => dialect !== undefined),
     ...options,
   })
