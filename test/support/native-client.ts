@@ -31,15 +31,15 @@ export function eagerClient(baseUrl: string, options: Partial<ClientOptions> = {
 /** Follows the session until its view is as wanted. Rejects when it is closed before. */
 export function untilView(session: ClientSession, isWanted: (view: SessionView) => boolean): Promise<SessionView> {
   return new Promise((resolve, reject) => {
-    const look = () => {
+    const look = (isFirst = false) => {
       const view = session.getSnapshot()
       if (isWanted(view)) resolve(view)
-      else if (view.status === 'closed') reject(view.error)
+      else if (view.status === 'closed' && !isFirst) reject(view.error)
       else return
       queueMicrotask(stop)
     }
     const stop = session.subscribe(look)
-    look()
+    look(true)
   })
 }
 

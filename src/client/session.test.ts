@@ -1,0 +1,335 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { startCuttingProxy } from '../../test/support/cutting-proxy.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import {
+  answerIn,
+  eagerClient,
+  hasEnded,
+  shown,
+  startNativeServer,
+  untilView,
+  type NativeServer,
+} from '../../test/support/native-client.ts'
+import { collect } from '../../test/support/values.ts'
+import { defineTool } from '../inference/tool.ts'
+import { scripted } from '../providers/scripted/engine.ts'
+import { localUser, type Principal } from '../server/principal.ts'
+import { trimSession } from '../session/trim.ts'
+import { MemoryStore } from '../store/memory-store.ts'
+import { applyTimeline, emptyTimeline, entitiesOf } from '../timeline/timeline.ts'
+import type { Client, ClientOptions } from './client.ts'
+
+const refund = defineTool({
+  name: 'refund',
+  description: 'Pays money back.',
+  input: z.object({ cents: z.number() }),
+  needsApproval: () => true,
+  execute: ({ cents }) => ({ refunded: cents }),
+})
+
+const transports = ['sse', 'websocket'] as const
+let store: MemoryStore
+let caller: Principal | undefined
+let server: NativeServer
+const clients: Client[] = []
+
+function client(options: Partial<ClientOptions> = {}): Client {
+  const made = eagerClient(server.url, options)
+  clients.push(made)
+  return made
+}
+
+function start(options: Parameters<typeof startNativeServer>[0] = {}): Promise<NativeServer> {
+  return startNativeServer({
+    store,
+    profiles: [{ slug: 'default', model: scripted({ pace: 2_000 }), tools: [refund] }],
+    authenticate: async () => caller,
+    ...options,
+  })
+}
+
+beforeEach(async () => {
+  store = new MemoryStore()
+  caller = localUser
+  server = await start()
+})
+afterEach(async () => {
+  for (const made of clients.splice(0)) made.close()
+  await server.close()
+})
+
+describe('commands', () => {
+  test('a prompt is answered, and the list of sessions names it', async () => {
+    const { create, list } = client()
+    const session = await create()
+    const ended = untilView(session, hasEnded())
+    const sent = await session.send('Say hello')
+    const view = await ended
+    expect(answerIn(view)).toBe('hello')
+    expect(entitiesOf(view.timeline).map(({ inferenceId }) => inferenceId)).toContain(sent.inferenceId)
+    const { sessions } = await list()
+    expect(sessions).toMatchObject([
+      { sessionId: session.id, title: 'Say hello', ordinal: view.ordinal, isActive: false },
+    ])
+  })
+
+  test('a list goes on page by page', async () => {
+    const { create, list } = client()
+    const made = [(await create()).id, (await create()).id, (await create()).id]
+    const first = await list({ limit: 2 })
+    const second = await list({ limit: 2, before: first.before! })
+    expect([...first.sessions, ...second.sessions].map(({ sessionId }) => sessionId).toSorted()).toEqual(
+      made.toSorted(),
+    )
+    expect(second.before).toBeUndefined()
+  })
+
+  test('the same key is one prompt', async () => {
+    const session = await client().create()
+    const first = await session.send('Say hello', { key: 'once' })
+    expect(await session.send('Say hello', { key: 'once' })).toEqual(first)
+    await expect(session.send('Say goodbye', { key: 'once' })).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' })
+    await untilView(session, ({ pending, status }) => status === 'live' && pending.length === 0)
+  })
+
+  test('a call waits for its approval, and runs with what was decided', async () => {
+    const session = await client().create()
+    const asking = untilView(session, ({ timeline }) =>
+      timeline.live.some((entity) => entity.kind === 'tool-call' && entity.status === 'awaiting-approval'),
+    )
+    await session.send('call refund {"cents": 9900}')
+    const call = (await asking).timeline.live.find((entity) => entity.kind === 'tool-call')
+    const { approvalId, hash } = call!.kind === 'tool-call' ? call!.approval! : expect.fail('no call')
+    await expect(session.approve(approvalId, { hash: 'another' })).rejects.toMatchObject({ code: 'APPROVAL_MISMATCH' })
+    await session.approve(approvalId, { hash, input: { cents: 5 } })
+    const view = await untilView(session, hasEnded())
+    expect(entitiesOf(view.timeline)).toContainEqual(
+      expect.objectContaining({ kind: 'tool-call', status: 'success', result: { refunded: 5 } }),
+    )
+    await expect(session.deny('nothing')).rejects.toMatchObject({ code: 'APPROVAL_UNKNOWN' })
+  })
+
+  test('what runs is cancelled, and what was said stays', async () => {
+    await server.close()
+    server = await start({ profiles: [{ slug: 'default', model: scripted({ pace: 20 }) }] })
+    const session = await client().create()
+    const speaking = untilView(session, (view) => answerIn(view).length > 0)
+    await session.send('Tell me a long story.')
+    await speaking
+    await session.cancel({ reason: 'enough' })
+    const view = await untilView(session, hasEnded())
+    expect(entitiesOf(view.timeline)).toContainEqual(
+      expect.objectContaining({ kind: 'inference', status: 'stopped', reason: 'enough' }),
+    )
+    expect(answerIn(view)).not.toBe('')
+  })
+
+  test('a fork goes on from a turn', async () => {
+    const session = await client().create()
+    const ended = untilView(session, hasEnded())
+    const { turnId } = await session.send('Say hello')
+    await ended
+    const fork = await session.fork({ turnId })
+    const view = await untilView(fork, ({ ordinal }) => ordinal > 0)
+    expect(answerIn(view)).toBe('hello')
+    await expect(session.fork({ turnId: 'nothing' })).rejects.toMatchObject({ code: 'TURN_UNKNOWN' })
+  })
+})
+
+describe('the view', () => {
+  test('changes for all events that come together at once', async () => {
+    const session = await client().create()
+    let told = 0
+    const views = new Set<unknown>()
+    session.subscribe(() => {
+      told += 1
+      views.add(session.getSnapshot())
+    })
+    const ended = untilView(session, hasEnded())
+    await session.send('Tell me a long story.')
+    const { ordinal } = await ended
+    expect(session.getSnapshot()).toBe(session.getSnapshot())
+    expect(views.size).toBe(told)
+    expect(told).toBeLessThan(ordinal / 3)
+  })
+
+  test('lists what was sent until the log shows it, and nothing twice', async () => {
+    const proxy = await startCuttingProxy('http://127.0.0.1:1')
+    const session = client({ baseUrl: proxy.url }).session('later')
+    await client().create({ sessionId: 'later' })
+    const sent = Promise.all([session.send('Say one'), session.send('Say two')])
+    const waiting = await untilView(session, ({ status }) => status === 'offline')
+    expect(waiting.error?.code).toBe('SERVER_UNREACHABLE')
+    expect(waiting.pending.map(({ prompt }) => prompt)).toEqual(['Say one', 'Say two'])
+    const listed: boolean[] = []
+    const stop = session.subscribe(() => {
+      const { pending, timeline } = session.getSnapshot()
+      const asked = entitiesOf(timeline).flatMap((entity) => (entity.kind === 'message' ? entity.text : []))
+      listed.push(pending.some(({ prompt }) => asked.includes(prompt)))
+    })
+    proxy.retarget(server.url)
+    await sent
+    const view = await untilView(session, hasEnded(2))
+    expect(view.pending).toEqual([])
+    expect(listed).not.toContain(true)
+    expect(answerIn(view)).toBe('onetwo')
+    stop()
+    await proxy.close()
+  })
+
+  test('shows the end of a long session, and its earlier pages when they are asked for', async () => {
+    const session = await client().create()
+    const all = untilView(session, hasEnded(45))
+    for (let index = 0; index < 45; index += 1) await session.send(`Say ${index}`)
+    const expected = await all
+    const late = client().session(session.id)
+    const stop = late.subscribe(() => {})
+    const view = await untilView(late, ({ status }) => status === 'live')
+    expect(view.hasEarlier).toBe(true)
+    await Promise.all([late.loadEarlier(), late.loadEarlier()])
+    await late.loadEarlier()
+    await late.loadEarlier()
+    const first = await untilView(late, ({ hasEarlier }) => !hasEarlier)
+    expect(shown(first)).toEqual(shown(expected))
+    stop()
+  })
+
+  test('is kept when nobody listens, and gone on from when somebody does', async () => {
+    const session = await client().create()
+    await untilView(session, ({ status }) => status === 'live')
+    const ended = untilView(client().session(session.id), hasEnded())
+    await session.send('Say hello')
+    const expected = await ended
+    const view = await untilView(session, hasEnded())
+    expect(shown(view)).toEqual(shown(expected))
+  })
+})
+
+describe.each(transports)('over %s', (transport) => {
+  const cases: readonly [what: string, code: string, prepare: () => void][] = [
+    ['a session that is not there', 'SESSION_UNKNOWN', () => {}],
+    ['a caller who is not let in', 'UNAUTHENTICATED', () => (caller = undefined)],
+    ['a caller who may not read', 'FORBIDDEN', () => (caller = { ...localUser, permissions: new Set() })],
+    ['a session of somebody else', 'SESSION_UNKNOWN', () => (caller = { ...localUser, tenant: 'other' })],
+  ]
+  test.each(cases)('%s is refused with %s', async (what, code, prepare) => {
+    if (what.includes('else')) await client().create({ sessionId: 'there' })
+    prepare()
+    const session = client({ transport }).session('there')
+    await expect(untilView(session, () => false)).rejects.toMatchObject({ code })
+    expect(session.getSnapshot()).toMatchObject({ status: 'closed', error: { code } })
+    await expect(collect(session.events())).rejects.toMatchObject({ code })
+    await expect(session.send('Say hello')).rejects.toMatchObject({ code })
+  })
+
+  test('who was refused is let in when they come again', async () => {
+    const session = client({ transport }).session('soon')
+    await expect(untilView(session, () => false)).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
+    await client().create({ sessionId: 'soon' })
+    expect((await untilView(session, ({ status }) => status === 'live')).error).toBeUndefined()
+  })
+
+  test('a session that is deleted is closed, and says so', async () => {
+    const session = await client({ transport }).create()
+    await untilView(session, ({ status }) => status === 'live')
+    const closed = untilView(session, () => false)
+    const other = client().session(session.id)
+    await other.delete()
+    await expect(closed).rejects.toMatchObject({ code: 'SESSION_UNKNOWN', message: expect.stringContaining('deleted') })
+    await expect(client().session(session.id).delete()).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
+  })
+
+  test('a caller who is locked out while they follow is closed out', async () => {
+    await server.close()
+    const clock = new FakeClock()
+    server = await start({ clock })
+    const session = await client({ transport }).create()
+    await untilView(session, ({ status }) => status === 'live')
+    const closed = untilView(session, () => false)
+    await untilView(session, ({ status }) => status === 'live')
+    caller = undefined
+    await clock.advance(10_000)
+    await expect(closed).rejects.toMatchObject({ code: 'UNAUTHENTICATED', details: { reason: 'access' } })
+  })
+
+  test('another session of the same id takes the place of the one that was known', async () => {
+    const proxy = await startCuttingProxy(server.url)
+    const session = client({ transport, baseUrl: proxy.url }).session('same')
+    const direct = await client().create({ sessionId: 'same' })
+    const ended = untilView(session, hasEnded())
+    await direct.send('Say hello')
+    await ended
+    proxy.retarget('http://127.0.0.1:1')
+    await direct.delete()
+    const anew = await client().create({ sessionId: 'same' })
+    const expected = untilView(anew, hasEnded(2))
+    await anew.send('Say something else')
+    await anew.send('Say more')
+    await expected
+    const there = untilView(session, (view) => answerIn(view) === 'something elsemore')
+    proxy.retarget(server.url)
+    expect(shown(await there)).toEqual(shown(await expected))
+    await proxy.close()
+  })
+
+  test('a viewer whose events were forgotten begins with a snapshot; a reader of events is told', async () => {
+    const proxy = await startCuttingProxy(server.url)
+    const session = client({ transport, baseUrl: proxy.url }).session('trimmed')
+    const direct = await client().create({ sessionId: 'trimmed' })
+    await untilView(session, ({ status }) => status === 'live')
+    const seen = untilView(session, ({ ordinal, status }) => ordinal > 0 && status === 'live')
+    proxy.retarget('http://127.0.0.1:1')
+    const ended = untilView(direct, hasEnded(2))
+    await direct.send('Say hello')
+    await direct.send('Say goodbye')
+    const { ordinal } = await ended
+    await trimSession(store, 'trimmed', ordinal - 5)
+    proxy.retarget(server.url)
+    expect((await seen).ordinal).toBe(ordinal)
+    await expect(collect(session.events())).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' })
+    await expect(collect(session.events({ after: ordinal + 9 }))).rejects.toMatchObject({ code: 'CURSOR_FUTURE' })
+    await proxy.close()
+  })
+
+  test('the events of a session make its timeline', async () => {
+    const session = await client({ transport }).create()
+    const { ordinal } = await session.send('Say hello')
+    let timeline = emptyTimeline()
+    for await (const event of session.events()) {
+      timeline = applyTimeline(timeline, event)
+      if (event.type === 'inference-finished') break
+    }
+    expect(timeline.ordinal).toBeGreaterThan(ordinal)
+    const view = await untilView(client().session(session.id), ({ status }) => status === 'live')
+    expect(shown({ ...view, timeline })).toEqual(shown(view))
+  })
+
+  test('a server that stops is waited for, and the next one goes on', async () => {
+    const proxy = await startCuttingProxy(server.url)
+    const session = client({ transport, baseUrl: proxy.url }).session('moved')
+    await client().create({ sessionId: 'moved' })
+    await untilView(session, ({ status }) => status === 'live')
+    const offline = untilView(session, ({ status }) => status === 'offline')
+    const ended = untilView(session, hasEnded())
+    await server.close()
+    await offline
+    server = await start()
+    proxy.retarget(server.url)
+    await session.send('Say hello')
+    expect(answerIn(await ended)).toBe('hello')
+    await proxy.close()
+  })
+
+  test('a client that is closed waits for nothing', async () => {
+    const made = client({ transport, baseUrl: 'http://127.0.0.1:1' })
+    const session = made.session('nowhere')
+    const sent = session.send('Say hello')
+    const events = collect(session.events())
+    const closed = untilView(session, () => false)
+    made.close()
+    await expect(sent).rejects.toMatchObject({ code: 'SESSION_CLOSED' })
+    await expect(closed).rejects.toMatchObject({ code: 'SESSION_CLOSED' })
+    expect(await events).toEqual([])
+  })
+})
