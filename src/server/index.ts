@@ -12,6 +12,7 @@ export {
   type Principal,
 } from './principal.ts'
 export { type Profile } from './profile.ts'
+export { aiSdk, type AiSdkOptions } from './protocols/ai-sdk/routes.ts'
 export { webchat, type WebchatOptions } from './protocols/webchat/webchat.ts'
 export { defaultLimits, type Limits } from './rate-limit.ts'
 export { GeppettoServer, type ServerOptions } from './server.ts'
