@@ -1,4 +1,4 @@
-import { Hono, type Context } from 'hono'
+import type { Context, Hono } from 'hono'
 import * as v from 'valibot'
 import { GeppettoError } from '../../../errors.ts'
 import type { JsonObject } from '../../../json.ts'

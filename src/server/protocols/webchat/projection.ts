@@ -90,11 +90,14 @@ function projectRun(running: RunningInference, event: RunEvent): Projected {
     case 'approval-decided':
       return [running, [approval(event)]]
     case 'tool-result-ready': {
-      const { toolCallId: id, toolName, block } = event
+      const { toolCallId: id, toolName: name, block } = event
       const { result, error } = block.payload
       const said = error === undefined ? (result ?? null) : { error, ...(result !== undefined && { result }) }
       const tools = running.tools.filter((tool) => tool.id !== id)
-      return [{ ...running, tools }, answered(id, said, customKinds[toolName])]
+      // A call that a program made has not been asked for by the model.
+      const start: SemEvent = { type: 'tool.start', id, data: { id, name, input: {} } }
+      const begun = tools.length === running.tools.length ? [start] : []
+      return [{ ...running, tools }, [...begun, ...answered(id, said, customKinds[name])]]
     }
     case 'log': {
       const { level, message, fields } = event
@@ -145,7 +148,7 @@ function grown(running: RunningInference, event: EventOf<'text-delta' | 'reasoni
   if (event.delta === '') return [running, []]
   const role = event.type === 'text-delta' ? 'assistant' : 'thinking'
   const [known, begun] = textOf(running, event, role)
-  const text = { ...known, text: spliced(known.text, event) }
+  const text = { ...known, text: spliced(known.text, event), isFinal: false }
   return [withText(running, text), [...begun, deltaOf(text, event.delta)]]
 }
 
@@ -154,13 +157,13 @@ function segmentFinished(
   event: EventOf<'text-segment-finished' | 'reasoning-segment-finished'>,
 ): Projected {
   const { text: whole = '' } = event.block.payload
-  const isStreamed = running.texts.some(({ segmentId }) => segmentId === event.segmentId)
+  const role = event.type === 'text-segment-finished' ? 'assistant' : 'thinking'
+  const isStreamed = running.texts.some((text) => text.segmentId === event.segmentId && text.role === role)
   // A sealed thought has no text: what was shown of it stays.
   if (whole === '' && !isStreamed) return [running, []]
-  const role = event.type === 'text-segment-finished' ? 'assistant' : 'thinking'
   const [known, begun] = textOf(running, event, role)
   const isNew = whole !== '' && whole !== known.text
-  const text = { ...known, text: isNew ? whole : known.text }
+  const text = { ...known, text: isNew ? whole : known.text, isFinal: false }
   const rest = isNew ? [deltaOf(text, whole.startsWith(known.text) ? whole.slice(known.text.length) : whole)] : []
   // The text of an answer is final with its call, for only then is known what it cost.
   if (event.type === 'text-segment-finished') return [withText(running, text), [...begun, ...rest]]
@@ -178,7 +181,7 @@ function textOf(
   { segmentId, providerCallId }: { readonly segmentId: string; readonly providerCallId: string },
   role: OpenText['role'],
 ): readonly [OpenText, readonly SemEvent[]] {
-  const known = running.texts.find((text) => text.segmentId === segmentId)
+  const known = running.texts.find((text) => text.segmentId === segmentId && text.role === role)
   if (known !== undefined) return [known, []]
   const isOf = (text: OpenText) => text.providerCallId === providerCallId && text.role === role && text.segmentId !== ''
   const number = running.texts.filter(isOf).length + 1
@@ -221,7 +224,11 @@ function deltaOf({ id, role, text: cumulative }: OpenText, delta: string): SemEv
 
 function finalOf({ id, role, text, isFinal }: OpenText, metadata?: JsonObject): readonly SemEvent[] {
   if (isFinal) return []
-  if (role === 'thinking') return [{ type: 'llm.thinking.final', id, data: { id } }]
+  if (role === 'thinking') {
+    // One that is void must say so: its end alone leaves what was shown.
+    const empty: readonly SemEvent[] = text === '' ? [{ type: 'llm.thinking.summary', id, data: { id, text } }] : []
+    return [{ type: 'llm.thinking.final', id, data: { id } }, ...empty]
+  }
   return [{ type: 'llm.final', id, data: { id, text }, ...(metadata && { metadata }) }]
 }
 

@@ -17,7 +17,7 @@ const chatSchema = v.object({
   prompt: text,
   text,
   conv_id: text,
-  overrides: v.nullish(v.record(v.string(), v.any()), {}),
+  overrides: v.nullish(v.custom<JsonObject>(isJsonObject), {}),
   idempotency_key: text,
 })
 
@@ -39,13 +39,12 @@ export async function readChatRequest(c: Context<RouteEnv>, profiles: Profiles):
     url: new URL(c.req.url),
     headers: c.req.raw.headers,
   })
-  const overrides: JsonObject = body.overrides // it came out of JSON
   const key = body.idempotency_key || c.req.header('idempotency-key') || c.req.header('x-idempotency-key')
   return {
     prompt: body.prompt || body.text,
     convId: body.conv_id.trim() === '' ? undefined : convIdOf(body.conv_id),
-    runtime: runtimeOf(profile, overrides),
-    isStepwise: overrides['step_mode'] === true,
+    runtime: runtimeOf(profile, body.overrides),
+    isStepwise: body.overrides['step_mode'] === true,
     idempotencyKey: key === undefined || key === '' ? undefined : parseOr(keySchema, key, 'invalid idempotency key'),
   }
 }
@@ -56,7 +55,8 @@ export async function readAs<Schema extends v.GenericSchema>(
   request: Request,
 ): Promise<v.InferOutput<Schema>> {
   try {
-    return await readJson(request, schema)
+    // To a schema of an object, a list is one.
+    return parseAs(schema, await readJson(request, v.custom<JsonObject>(isJsonObject)))
   } catch (error) {
     throw isGeppettoError(error, 'REQUEST_INVALID') ? badRequest('bad request') : error
   }

@@ -129,9 +129,15 @@ export function populated(fields: Readonly<Record<string, Json | undefined>>): J
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => isSaid(value))) as JsonObject // undefined is gone
 }
 
-/** The outcome of a model call as a frame carries it beside its data. */
-export function llmMetadata({ model, max_tokens, stop_reason, usage, duration_ms }: InferenceResult): JsonObject {
-  return populated({
+/** The outcome of a model call as a frame carries it beside its data; undefined when nothing is known of it. */
+export function llmMetadata({
+  model,
+  max_tokens,
+  stop_reason,
+  usage,
+  duration_ms,
+}: InferenceResult): JsonObject | undefined {
+  const metadata = populated({
     model,
     maxTokens: int32(max_tokens),
     stopReason: stop_reason,
@@ -146,6 +152,7 @@ export function llmMetadata({ model, max_tokens, stop_reason, usage, duration_ms
     },
     durationMs: duration_ms === undefined ? undefined : String(Math.round(duration_ms)),
   })
+  return Object.keys(metadata).length === 0 ? undefined : metadata
 }
 
 function int32(count: number | undefined): number | undefined {
