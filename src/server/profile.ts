@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { GeppettoError } from '../errors.ts'
 import { stack, viewTurn, type Engine, type Middleware } from '../inference/engine.ts'
+import type { ModelCost } from '../inference/result.ts'
 import type { StepController } from '../inference/steps.ts'
 import type { ToolLoopOptions } from '../inference/tool-loop-options.ts'
 import { toolLoop } from '../inference/tool-loop.ts'
@@ -27,6 +28,8 @@ export interface Profile {
   readonly defaultMiddleware?: readonly string[]
   /** Whether a caller may change the prompt, the tools and the middleware for a session. Default false. */
   readonly allowsOverrides?: boolean
+  /** What the model costs, for those who want to know what an answer did. */
+  readonly cost?: ModelCost
   readonly loop?: Omit<ToolLoopOptions, 'allowedTools' | 'steps'>
 }
 

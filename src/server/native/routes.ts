@@ -7,6 +7,8 @@ import type { Head } from '../../store/store.ts'
 import { bodyLimit, parseAs, readJson, readText } from '../body.ts'
 import type { RouteEnv, Routes, ServerContext } from '../context.ts'
 import { imagesLimit } from '../attachments.ts'
+import { openApiDocument } from '../openapi.ts'
+import type { Profile } from '../profile.ts'
 import { sseResponse } from '../sse.ts'
 import {
   cancelInference,
@@ -19,16 +21,14 @@ import {
   submitMessage,
 } from './commands.ts'
 import { controlFrame, eventFrames, snapshotOf, subscribed } from './frames.ts'
-import { requestsOf } from './requests.ts'
+import { operations } from './operations.ts'
+import { pageQuery, snapshotQuery } from './queries.ts'
+import { inspectionRoutes } from './inspection.ts'
 import { titleOf } from './title.ts'
 import { turnItems, turnsAnswer } from './turns.ts'
 
 /** A prompt's images come as base64. */
 const messageLimit = Math.ceil((imagesLimit * 4) / 3) + bodyLimit
-
-const count = v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'must be a whole number'), v.transform(Number))
-const pageQuery = v.object({ limit: v.optional(v.pipe(count, v.maxValue(500))), before: v.optional(v.string()) })
-const snapshotQuery = v.object({ before: v.optional(count), inferences: v.optional(v.pipe(count, v.maxValue(500))) })
 
 /** Our own API: everything that can be done with sessions, as views of their logs and commands to them. */
 export function nativeRoutes(context: ServerContext): Routes {
@@ -107,10 +107,11 @@ export function nativeRoutes(context: ServerContext): Routes {
       await turnItems(conversations.store, head, { ...c.req.query(), turn_id: c.req.param('turn') }),
     )
   })
-  routes.get('/sessions/:id/turns/:turn/request', async (c) => {
-    c.get('access').require('inspect')
-    const head = await conversations.head(principal(c), id(c))
-    return c.json(await requestsOf(conversations.store, context.profiles, head, c.req.param('turn')))
+  routes.get('/profiles', (c) => c.json({ profiles: context.profiles.all.map(profileAnswer) }))
+  routes.route('/', inspectionRoutes(context))
+  routes.get('/openapi.json', (c) => {
+    const { pathname } = new URL(c.req.url)
+    return c.json(openApiDocument(operations, pathname.slice(0, pathname.lastIndexOf('/'))))
   })
   return routes
 }
@@ -179,6 +180,11 @@ function startOf(head: Head, asked: string, isReturning: boolean): Start {
     if (!isReturning || !isGeppettoError(error)) throw error
     return { after: 0, snapshot: { reason: error.code } }
   }
+}
+
+function profileAnswer({ slug, description = '', tools = [], allowsOverrides = false, cost }: Profile): JsonObject {
+  const offered = tools.map((tool) => ({ name: tool.name, description: tool.description }))
+  return { slug, description, tools: offered, allows_overrides: allowsOverrides, ...(cost && { cost: { ...cost } }) }
 }
 
 function summary(head: Head): JsonObject {
