@@ -72,11 +72,12 @@ function decoded(part: string): string {
   }
 }
 
+export const ticketSchema = v.object({ session_id: v.string() })
+
 /** `POST /tickets {session_id}` gives a ticket for a session of the caller's. */
 export function ticketRoutes(tickets: Tickets, conversations: Conversations): Routes {
-  const schema = v.object({ session_id: v.string() })
   return new Hono<RouteEnv>().post('/tickets', async (c) => {
-    const { session_id: sessionId } = await readJson(c.req.raw, schema)
+    const { session_id: sessionId } = await readJson(c.req.raw, ticketSchema)
     const { principal } = c.get('access')
     await conversations.head(principal, sessionId)
     const { ticket, expiresAt } = tickets.issue({ sessionId, principal, credentials: credentialsOf(c.req.raw) })

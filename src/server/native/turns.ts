@@ -10,7 +10,7 @@ import { parseAs } from '../body.ts'
 import type { RouteEnv } from '../context.ts'
 
 const count = v.pipe(v.string(), v.regex(/^\d{1,9}$/, 'must be a whole number'), v.transform(Number))
-const query = v.object({
+export const turnsQuery = v.object({
   turn_id: v.optional(v.string()),
   phase: v.optional(v.picklist(['pre_inference', 'post_inference', 'post_tools', 'final'])),
   limit: v.optional(v.pipe(count, v.minValue(1), v.maxValue(200))),
@@ -35,7 +35,7 @@ export interface TurnPage {
  * 50) counts snapshots that are looked at: each is the whole context of its moment.
  */
 export async function turnItems(store: Store, head: Head, asked: unknown): Promise<TurnPage> {
-  const { turn_id: turnId, phase, limit = 50, before } = parseAs(query, asked)
+  const { turn_id: turnId, phase, limit = 50, before } = parseAs(turnsQuery, asked)
   const end = Math.min(before ?? head.snapshots, head.snapshots)
   const from = turnId === undefined ? Math.max(end - limit, 0) : 0
   const snapshots = await store.snapshots(
