@@ -76,7 +76,10 @@ describe.each(agentVersions)('the official client %s', (version, agentAt) => {
     warn.mockClear()
     paid.length = 0
   })
-  afterEach(() => expect(warn.mock.calls).toEqual([]))
+  afterEach(() => {
+    const [said] = warn.mock.calls
+    if (said !== undefined) throw new Error(`the client warned: ${said.join(' ')}`)
+  })
 
   test('talks, goes on talking, and has each message once', async () => {
     const { url } = await serve(scripted({ pace: 0 }))

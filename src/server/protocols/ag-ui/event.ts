@@ -35,7 +35,6 @@ export type AgUiMessage =
       readonly role: 'tool'
       readonly toolCallId: string
       readonly content: string
-      readonly error?: string
     }
 
 /** Tokens of a run; the totals are inclusive. */

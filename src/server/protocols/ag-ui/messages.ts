@@ -81,8 +81,7 @@ function resultOf(entity: ToolCallEntity): readonly AgUiMessage[] {
     case 'error':
     case 'unknown': {
       const isAnswered = entity.result !== undefined || entity.error !== undefined
-      const content = isAnswered ? resultContent(entity) : unansweredContent
-      return [{ ...base, content, ...(entity.error !== undefined && { error: entity.error }) }]
+      return [{ ...base, content: isAnswered ? resultContent(entity) : unansweredContent }]
     }
     case 'unanswered':
       return [{ ...base, content: unansweredContent }]

@@ -1,5 +1,4 @@
 import { GeppettoError } from '../../../errors.ts'
-import { isTerminal, type InferenceEvent, type TerminalEvent, type UnknownEvent } from '../../../events/event.ts'
 import { followLog } from '../../../session/follow.ts'
 import { readLog } from '../../../session/past.ts'
 import { fromEntry } from '../../../store/entry.ts'
@@ -10,8 +9,9 @@ import { publicError } from '../../problem.ts'
 import { sseFrame, unlessQuiet } from '../../sse.ts'
 import type { AgUiEvent } from './event.ts'
 import { messagesOf } from './messages.ts'
-import { emptyProjection, project, reopen, type Projection } from './projection.ts'
-import { endOf, ourIds, pauseOf, runStarted, unansweredResults, type Run } from './run.ts'
+import { reopen } from './projection.ts'
+import { RunFold } from './run-fold.ts'
+import { endOf, ourIds, pauseOf, runStarted, type Run } from './run.ts'
 
 /**
  * How long nothing may have happened, in milliseconds, before a run that waits for its client ends: calls are asked about
@@ -100,7 +100,7 @@ async function* runEvents(
       const pause = pauseOf(run, fold.projection)
       const step = pause === undefined ? await next : await unlessQuiet(next, pauseMs, clock)
       if (step === undefined && pause !== undefined) {
-        yield await messages(known)
+        if (known > after || !beginsWithMessages) yield await messages(known)
         return yield { events: [pause], ordinal: known }
       }
       next = undefined
@@ -118,35 +118,6 @@ async function* runEvents(
     next?.catch(() => {}) // nobody waits for it any more
   }
   throw stopping.aborted ? serverStopping() : lockedOut()
-}
-
-/** The inferences of a session, one after the other, up to the end of one of them. */
-class RunFold {
-  projection: Projection = emptyProjection
-  end: TerminalEvent | undefined
-  readonly #target: string | undefined
-  #running: string | undefined
-
-  constructor(target: string | undefined) {
-    this.#target = target
-  }
-
-  next(event: InferenceEvent | UnknownEvent): { readonly events: readonly AgUiEvent[]; readonly isVoid?: true } {
-    if (event.type === 'unknown') return { events: [] }
-    if (event.type === 'inference-started') {
-      this.#running = event.inferenceId
-      this.projection = emptyProjection
-    }
-    // A prompt that is cancelled while it waits has an end and no beginning.
-    if (isTerminal(event) && event.inferenceId === this.#target) this.end = event
-    if (event.inferenceId !== this.#running) return { events: [] }
-    const { projection, events, isVoid } = project(this.projection, event)
-    this.projection = projection
-    if (!isTerminal(event)) return { events, ...(isVoid && { isVoid }) }
-    const results = unansweredResults(projection)
-    this.projection = emptyProjection
-    return { events: [...events, ...results] }
-  }
 }
 
 /** All messages of the thread as they are after the event. */
