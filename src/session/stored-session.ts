@@ -13,6 +13,7 @@ import type { Turn } from '../turns/turn.ts'
 import { withIds, type PromptContext } from './context.ts'
 import { follow, type FollowOptions } from './follow.ts'
 import { latestTurn, readEvents } from './past.ts'
+import { goneOn, otherApproval, unknownApproval } from './refusals.ts'
 import { applyToState, endsWork, hasWork, type SessionState } from './state.ts'
 import { StoredInference } from './stored-inference.ts'
 import { answeredIds, keyReused, submissionOf } from './submission.ts'
@@ -357,29 +358,8 @@ function stateChange(head: Head | undefined, state: SessionState): NonNullable<C
   return { after: head?.version ?? 0, value: JSON.stringify(state), hasWork: hasWork(state) }
 }
 
-function goneOn(sessionId: string, turnId: string): GeppettoError {
-  const message = `Session ${sessionId} has gone on since turn ${turnId}; follow its latest turn, or fork from that one.`
-  return new GeppettoError('SESSION_BUSY', message, { details: { sessionId, turnId } })
-}
-
 function unknownInference(sessionId: string, inferenceId: string): GeppettoError {
   return new GeppettoError('INFERENCE_UNKNOWN', `Session ${sessionId} has no inference ${inferenceId}.`, {
     details: { sessionId, inferenceId },
   })
-}
-
-function unknownApproval(sessionId: string, approvalId: string): GeppettoError {
-  return new GeppettoError(
-    'APPROVAL_UNKNOWN',
-    `Session ${sessionId} waits for no approval ${approvalId}: it was decided, its inference has ended, or there never was one.`,
-    { details: { sessionId, approvalId } },
-  )
-}
-
-function otherApproval(sessionId: string, approvalId: string): GeppettoError {
-  return new GeppettoError(
-    'APPROVAL_MISMATCH',
-    `Approval ${approvalId} of session ${sessionId} is for another call than the one that was looked at; look again.`,
-    { details: { sessionId, approvalId } },
-  )
 }
