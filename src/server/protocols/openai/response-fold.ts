@@ -152,8 +152,9 @@ class Teller {
   }
 
   #tellCall({ payload: { id, name, args } }: ToolCallBlock): void {
-    const index = this.#add(item.functionCall(id, name, '', 'in_progress'))
-    const done = item.functionCall(id, name, args, 'completed')
+    const itemId = item.callItemId(this.state.inferenceId, id)
+    const index = this.#add(item.functionCall(itemId, id, name, '', 'in_progress'))
+    const done = item.functionCall(itemId, id, name, args, 'completed')
     const at = { item_id: done.id, output_index: index }
     this.#tell('response.function_call_arguments.delta', { ...at, delta: done.arguments })
     this.#tell('response.function_call_arguments.done', { ...at, name, arguments: done.arguments })
@@ -227,7 +228,7 @@ class Teller {
 
   #openCall(toolCallId: string, toolName: string, input: Json): OpenItem {
     const of = { kind: 'call', toolName, input } as const
-    const itemId = item.idOf('mcp', toolCallId)
+    const itemId = `mcp_${item.idOf(toolCallId)}`
     const index = this.#add(item.mcpCall({ itemId, of: { ...of, input: '' } }, { status: 'in_progress' }))
     const open = { index, itemId, of, source: toolCallId, text: '' }
     const at = { item_id: itemId, output_index: index }

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../json.ts'
 import type { Block } from '../../../turns/block.ts'
 import { imageSource } from '../../../turns/image.ts'
 import { foldResponse } from './response-fold.ts'
-import { functionCall, jsonText, type Item } from './response-item.ts'
+import { approvalItemId, functionCall, jsonText, type Item } from './response-item.ts'
 import { emptyResponse } from './response-state.ts'
 
 /** What a response was asked with, from the log: the prompt and what came with it, or the answers to the part before. */
@@ -32,9 +32,9 @@ function answerItem({
   if (result === undefined) {
     const why = message === undefined ? {} : { reason: message }
     return {
-      id: `mcpr_${approvalId}:answer`,
+      id: `${approvalItemId(approvalId)}_answer`,
       type: 'mcp_approval_response',
-      approval_request_id: `mcpr_${approvalId}`,
+      approval_request_id: approvalItemId(approvalId),
       approve: decision === 'approved',
       ...why,
     }
@@ -75,7 +75,9 @@ function itemOf(block: Block, index: number): readonly Item[] {
         },
       ]
     case 'tool_call':
-      return [functionCall(block.payload.id, block.payload.name, block.payload.args, 'completed')]
+      return [
+        functionCall(`fc_${block.id ?? index}`, block.payload.id, block.payload.name, block.payload.args, 'completed'),
+      ]
     case 'tool_use': {
       const { id: callId, error, result = null } = block.payload
       return [outputItem(block.id ?? callId, callId, error ?? jsonText(result))]

@@ -24,8 +24,8 @@ type Of<Kind extends OpenItem['of']['kind']> = Extract<OpenItem['of'], { readonl
 export type Item = JsonObject & { readonly id: string; readonly type: string }
 
 /** An item's id from the id of what it tells: the letters that ids of this API have. */
-export function idOf(prefix: 'msg' | 'rs' | 'fc' | 'mcp' | 'mcpr', id: string): string {
-  return `${prefix}_${id.replaceAll(/[^A-Za-z0-9_-]/g, '_')}`
+export function idOf(id: string): string {
+  return id.replaceAll(/[^A-Za-z0-9_-]/g, '_')
 }
 
 export function jsonText(value: Json): string {
@@ -35,8 +35,8 @@ export function jsonText(value: Json): string {
 /** An item as it begins. */
 export function begun(of: Of<'message'> | Of<'reasoning'>, segmentId: string): Item {
   if (of.kind === 'reasoning')
-    return { id: idOf('rs', segmentId), type: 'reasoning', summary: [], status: 'in_progress' }
-  return { id: idOf('msg', segmentId), type: 'message', role: 'assistant', status: 'in_progress', content: [] }
+    return { id: `rs_${idOf(segmentId)}`, type: 'reasoning', summary: [], status: 'in_progress' }
+  return { id: `msg_${idOf(segmentId)}`, type: 'message', role: 'assistant', status: 'in_progress', content: [] }
 }
 
 /** The item when its text is known. */
@@ -81,14 +81,25 @@ export function eventNames(of: OpenItem['of']): Readonly<Record<'added' | 'delta
   }
 }
 
+/** The id of a call of the client's: it says which inference waits for it. */
+export function callItemId(inferenceId: string, callId: string): string {
+  return `fc_${idOf(inferenceId)}_${idOf(callId)}`
+}
+
+/** The inference that waits for a call of this item's id; undefined when it is none of ours. */
+export function inferenceOfCall(itemId: string): string | undefined {
+  return /^fc_([^_]+)_/.exec(itemId)?.[1]
+}
+
 /** A call of one of the client's functions. */
 export function functionCall(
+  id: string,
   callId: string,
   name: string,
   args: Json,
   status: string,
 ): Item & { readonly arguments: string } {
-  return { id: idOf('fc', callId), type: 'function_call', call_id: callId, name, arguments: jsonText(args), status }
+  return { id, type: 'function_call', call_id: callId, name, arguments: jsonText(args), status }
 }
 
 /** A call of one of the server's tools. */
@@ -112,8 +123,13 @@ export function mcpCall(
 
 /** A call of the server's that somebody has to allow first. */
 export function approvalRequest({ approvalId, toolName, input }: EventOf<'approval-requested'>): Item {
-  const id = `${idOf('mcpr', '')}${approvalId}`
+  const id = approvalItemId(approvalId)
   return { id, type: 'mcp_approval_request', server_label: serverLabel, name: toolName, arguments: jsonText(input) }
+}
+
+/** The id of an approval, as an item has it. */
+export function approvalItemId(approvalId: string): string {
+  return `mcpr_${approvalId}`
 }
 
 /** The approval that such an item asks for. */

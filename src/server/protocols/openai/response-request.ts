@@ -5,7 +5,7 @@ import { toolError, toolResult, type Block } from '../../../turns/block.ts'
 import type { Profile } from '../../profile.ts'
 import { askedOf, formatSchema, runtimeFor, samplingSchema, settingsData, type Asked } from './asked.ts'
 import { contentSchema, messageBlocks, sentCall, textOf } from './content.ts'
-import { approvalIdOf } from './response-item.ts'
+import { approvalIdOf, inferenceOfCall } from './response-item.ts'
 
 const itemSchema = v.variant('type', [
   v.object({
@@ -13,7 +13,13 @@ const itemSchema = v.variant('type', [
     role: v.picklist(['system', 'developer', 'user', 'assistant']),
     content: contentSchema,
   }),
-  v.object({ type: v.literal('function_call'), call_id: v.string(), name: v.string(), arguments: v.string() }),
+  v.object({
+    type: v.literal('function_call'),
+    id: v.nullish(v.string()),
+    call_id: v.string(),
+    name: v.string(),
+    arguments: v.string(),
+  }),
   v.object({ type: v.literal('function_call_output'), call_id: v.string(), output: contentSchema }),
   v.object({
     type: v.literal('mcp_call'),
@@ -81,7 +87,7 @@ export type Answer =
   | { readonly kind: 'function'; readonly toolCallId: string; readonly result: Json }
   | { readonly kind: 'approval'; readonly approvalId: string; readonly approve: boolean; readonly reason?: string }
 
-/** The answers of a request to an earlier response, which says nothing else then. */
+/** What a request that follows an earlier response answers to it; it says nothing else then. */
 export function answersOf({ input }: ResponseRequest): readonly Answer[] {
   const items = typeof input === 'string' ? [] : (input ?? [])
   const answers = items.flatMap((item): readonly Answer[] => {
@@ -101,6 +107,13 @@ export function answersOf({ input }: ResponseRequest): readonly Answer[] {
     )
   }
   return answers
+}
+
+/** The inferences that asked for the calls which a client tells again with their outputs, in a conversation that it keeps. */
+export function inferencesTold({ input }: ResponseRequest): readonly string[] {
+  const items = typeof input === 'string' ? [] : (input ?? [])
+  const told = items.flatMap((item) => (item.type === 'function_call' ? (inferenceOfCall(item.id ?? '') ?? []) : []))
+  return [...new Set(told)]
 }
 
 /** The request as a prompt. */

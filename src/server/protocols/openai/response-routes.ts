@@ -16,7 +16,7 @@ import { answer, unanswered } from './response-answers.ts'
 import { foldResponse } from './response-fold.ts'
 import { inputItems } from './response-input.ts'
 import { readResponseId, responseObject } from './response-object.ts'
-import { answersOf, askedInResponse, responseSchema, type ResponseRequest } from './response-request.ts'
+import { answersOf, askedInResponse, inferencesTold, responseSchema, type ResponseRequest } from './response-request.ts'
 import { emptyResponse, isOver, type ResponseFrame, type ResponseState } from './response-state.ts'
 import { eventsOf, headersOf, recorded, type Passing, type Running } from './running.ts'
 
@@ -99,11 +99,11 @@ async function accept(
 ): Promise<Target> {
   const { previous_response_id: previousId, conversation } = request
   const { principal } = access
-  const answers = answersOf(request)
   const previous =
     typeof previousId === 'string' && previousId !== '' ? await targetOf(context, access, previousId) : undefined
   if (previous !== undefined) {
     const { running, part } = previous
+    const answers = answersOf(request)
     const state = await stateOf(previous, 'now')
     if (answers.length > 0) {
       await answer(running, state, part, answers, principal.name)
@@ -113,6 +113,7 @@ async function accept(
     if (wait !== undefined) throw unanswered(wait.toolCallId)
   }
   const profile = context.profiles.named(request.model ?? (await profileOf(previous)))
+  await letGo(context, access, inferencesTold(request))
   if (request.store === false) return passingAnswer(passing, access, request, profile, await earlier(context, previous))
   const named = typeof conversation === 'string' ? conversation : conversation?.id
   const isNew = previous === undefined && named === undefined
@@ -169,6 +170,14 @@ async function earlier({ conversations }: ServerContext, previous: Target | unde
   await stateOf(previous, 'over')
   const last = (await conversations.store.snapshots(session.id, { turnId: inference.turnId })).at(-1)
   return last === undefined ? [] : (await readTurn(conversations.store, session.id, last)).blocks
+}
+
+/** Ends what waits for a client that tells the conversation anew, with the outputs in it. */
+async function letGo(context: ServerContext, access: Access, inferenceIds: readonly string[]): Promise<void> {
+  for (const inferenceId of inferenceIds) {
+    const target = await targetOf(context, access, `resp_${inferenceId}`).catch(() => undefined) // or it is not stored
+    await target?.running.inference.cancel('the client goes on in a conversation of its own')
+  }
 }
 
 async function profileOf(previous: Target | undefined): Promise<string | undefined> {
