@@ -1,10 +1,10 @@
-import { toJsonSchema, toJsonSchemaDefs } from '@valibot/to-json-schema'
+import { toJsonSchema, toJsonSchemaDefs, type ConversionConfig } from '@valibot/to-json-schema'
 import * as v from 'valibot'
 import type { JsonObject } from '../json.ts'
 
 /** What can be asked of a server at one address, and what it answers: the shapes are those that the routes read. */
 export interface Operation {
-  readonly method: 'get' | 'post' | 'delete'
+  readonly method: 'get' | 'post' | 'patch' | 'delete'
   /** As the router has it, `/sessions/:id`. */
   readonly path: string
   readonly name: string
@@ -44,9 +44,11 @@ export function openApiDocument(api: Api, base: string): JsonObject {
   const config = {
     target: 'draft-2020-12',
     typeMode: 'input',
+    // What a route makes of a text before it looks at it is nothing that a schema can say.
+    ignoreActions: ['trim'],
     definitions: shapes,
-    overrideRef: ({ referenceId }: { readonly referenceId: string }) => `#/components/schemas/${referenceId}`,
-  } as const
+    overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
+  } satisfies ConversionConfig
   const schemaOf: SchemaOf = (schema) => {
     const { $schema: _, $defs: _named, ...rest } = toJsonSchema(schema, config)
     return rest as JsonObject // a JSON schema is JSON

@@ -76,3 +76,30 @@ export const stepsAnswerSchema = v.object({
     }),
   ),
 })
+
+export const profileSchema = v.object({
+  slug: v.string(),
+  description: v.string(),
+  tools: v.array(v.object({ name: v.string(), description: v.string() })),
+  allows_overrides: v.boolean(),
+  cost: v.optional(anything),
+})
+
+export const logPageSchema = v.object({
+  session_id: v.string(),
+  ordinal: count,
+  events: v.array(anything),
+  /** There is more: give it as `after`. */
+  next: v.optional(count),
+})
+
+export const traceSchema = v.object({
+  id: v.string(),
+  traces: v.array(
+    v.object({
+      session_id: v.string(),
+      of: v.picklist(['session', 'turn', 'inference', 'step']),
+      events: v.array(anything),
+    }),
+  ),
+})

@@ -1,5 +1,4 @@
 import { Hono, type Context } from 'hono'
-import * as v from 'valibot'
 import { GeppettoError } from '../../errors.ts'
 import { encodeEvent } from '../../events/codec.ts'
 import { requireCursor } from '../../session/follow.ts'
@@ -8,13 +7,8 @@ import { trace } from '../../session/trace.ts'
 import { parseAs } from '../body.ts'
 import type { RouteEnv, Routes, ServerContext } from '../context.ts'
 import { eventJson } from './frames.ts'
+import { logQuery } from './queries.ts'
 import { requestsOf } from './requests.ts'
-
-const count = v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'must be a whole number'), v.transform(Number))
-const logQuery = v.object({
-  after: v.optional(count),
-  limit: v.optional(v.pipe(count, v.minValue(1), v.maxValue(1000))),
-})
 
 /** What only developers look into: requests, the log as it is, whole sessions as files, the story of any id. */
 export function inspectionRoutes({ conversations, profiles }: ServerContext): Routes {

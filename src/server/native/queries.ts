@@ -13,3 +13,7 @@ export const snapshotQuery = v.object({
   before: v.optional(count),
   inferences: v.optional(v.pipe(count, v.maxValue(500))),
 })
+export const logQuery = v.object({
+  after: v.optional(count),
+  limit: v.optional(v.pipe(count, v.minValue(1), v.maxValue(1000))),
+})
