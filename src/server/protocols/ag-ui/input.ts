@@ -8,7 +8,7 @@ import { idSchema, keySchema } from '../../native/commands.ts'
 // What clients send, as far as we read it. `state`, `forwardedProps` and fields of other versions are left alone.
 
 const text = v.pipe(v.string(), v.maxLength(1_000_000))
-const messageId = v.pipe(v.string(), v.minLength(1), v.maxLength(255))
+const messageId = v.pipe(v.string(), v.minLength(1), v.maxLength(1_000))
 const partSchema = v.looseObject({ type: v.string() })
 const contentSchema = v.union([text, v.array(partSchema)])
 const toolCallSchema = v.looseObject({ id: v.string(), function: v.looseObject({ name: v.string() }) })

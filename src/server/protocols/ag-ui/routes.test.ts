@@ -173,6 +173,37 @@ describe('a run', () => {
     ])
   })
 
+  test('is taken from a client that has seen words of an attempt that failed', async () => {
+    const engine = eventEngine(
+      [
+        { type: 'provider-call-started', provider: 'test', model: 'm' },
+        { type: 'text-delta', segmentId: '0', offset: 0, delta: 'Hel' },
+        { type: 'attempt-discarded', error: { code: 'X', message: 'cut' }, blocks: 0, retryInMs: 0 },
+        ...textReply('Hello'),
+      ],
+      textReply('Bye'),
+    )
+    const { post } = await serve(engine)
+    const { events } = await post({ messages: [hi] })
+    const seen = events.find(({ type }) => type === 'TEXT_MESSAGE_START')?.['messageId']
+    const messages = [hi, { id: seen, role: 'assistant', content: 'Hel' }, { id: 'u2', role: 'user', content: 'Bye' }]
+    expect(textOf(await post({ runId: 'r2', messages }))).toBe('Bye')
+  })
+
+  test('is taken in a long thread with all that was ever said', async () => {
+    const engine = eventEngine(...Array.from({ length: 25 }, (_each, index) => textReply(`Answer ${index}`)))
+    const { post } = await serve(engine)
+    const messages: object[] = []
+    for (let index = 0; index < 25; index += 1) {
+      messages.push({ id: `u${index}`, role: 'user', content: `Question ${index}` })
+      const { events } = await post({ runId: `r${index}`, messages })
+      const id = events.find(({ type }) => type === 'TEXT_MESSAGE_START')?.['messageId']
+      messages.push({ id, role: 'assistant', content: `Answer ${index}` })
+    }
+    expect(engine.requests).toHaveLength(25)
+    expect(snapshotOf(await post({ messages }))).toEqual(messages)
+  })
+
   test.each([
     ['no thread', { threadId: undefined }, 400, 'REQUEST_INVALID'],
     ['a thread that no address can name', { threadId: '../x' }, 400, 'REQUEST_INVALID'],

@@ -34,9 +34,10 @@ export function ourIds(ids: {
   return { type: 'CUSTOM', name: 'geppetto.ids', value }
 }
 
-/** What is said of the calls that an inference has ended without. */
+/** What is said of the calls that an inference has ended without; what the client ran itself it has a result of. */
 export function unansweredResults({ calls }: Projection): readonly AgUiEvent[] {
-  return calls.map(({ id }) => {
+  const unanswered = calls.filter(({ isAnsweredByClient }) => isAnsweredByClient !== true)
+  return unanswered.map(({ id }) => {
     const messageId = resultMessageId(id)
     return { type: 'TOOL_CALL_RESULT', messageId, toolCallId: id, content: unansweredContent, role: 'tool' }
   })
