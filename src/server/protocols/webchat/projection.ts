@@ -43,7 +43,7 @@ export type Projected = readonly [running: Running, said: readonly SemEvent[]]
 
 /** What clients are told of an event, and what must be known for the next one. */
 export function project(before: Running, event: InferenceEvent | UnknownEvent): Projected {
-  if (event.type === 'unknown') return [before, []]
+  if (event.type === 'unknown' || event.type === 'session-renamed') return [before, []]
   if (event.type === 'prompt-accepted') return [before, [...historyOf(event, event.before ?? []), userMessage(event)]]
   // The turn of an inference adds what its prompt has said already.
   if (event.type === 'turn-opened')
@@ -53,7 +53,7 @@ export function project(before: Running, event: InferenceEvent | UnknownEvent): 
   return projectRun(runningOf(before, event), event)
 }
 
-type RunEvent = Exclude<InferenceEvent, { readonly type: 'prompt-accepted' | 'turn-opened' }>
+type RunEvent = Exclude<InferenceEvent, { readonly type: 'prompt-accepted' | 'turn-opened' | 'session-renamed' }>
 
 function runningOf(before: Running, { inferenceId }: RunEvent): RunningInference {
   if (before?.inferenceId === inferenceId) return before
