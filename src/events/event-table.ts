@@ -164,6 +164,7 @@ const status = oneOf('success', 'error', 'unknown')
 
 export const eventTable: EventTable = {
   'turn-opened': ['turn', { base: optional(text), delta, origin: optional(origin) }],
+  'session-renamed': ['turn', { title: text }],
   'prompt-accepted': [
     'inference',
     {

@@ -81,7 +81,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 type None = Readonly<Record<never, never>>
 
-/** A turn as it begins. */
+/** What concerns a session, whatever runs in it. */
 export interface TurnFields {
   /**
    * The turn is `base`, the turn before it in this log, changed by `delta`; without a base the delta is the whole turn.
@@ -92,6 +92,8 @@ export interface TurnFields {
     readonly delta: TurnDelta
     readonly origin?: { readonly sessionId: string; readonly turnId: string }
   }
+  /** A person has given the session a name; `turnId` is the turn that it was at. */
+  'session-renamed': { readonly title: string }
 }
 
 /** Begin and end of an inference. Exactly one of the last four ends it; only the session and the run emit them. */

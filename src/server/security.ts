@@ -70,7 +70,7 @@ export function corsHeaders(origin: string): Readonly<Record<string, string>> {
 }
 
 export const preflightHeaders: Readonly<Record<string, string>> = {
-  'access-control-allow-methods': 'GET, POST, DELETE',
+  'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
   'access-control-allow-headers':
     'authorization, content-type, idempotency-key, last-event-id, x-api-key, x-idempotency-key',
   'access-control-max-age': '600',

@@ -22,7 +22,9 @@ test('a prompt brings blocks along that stand around it, and inputs that it sets
       data: { [inferenceConfigKey.id]: config },
     })
   ).result
-  await (await session.submit('Go on', { data: { [inferenceConfigKey.id]: null } })).result
+  await (
+    await session.submit('Go on', { data: { [inferenceConfigKey.id]: null } })
+  ).result
   const [first, second] = engine.requests.map(({ turn }) => turn)
   expect(texts(first?.blocks ?? [])).toEqual([
     'system Be brief.',

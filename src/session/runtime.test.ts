@@ -84,3 +84,23 @@ describe('a prompt that comes while another is answered', () => {
     await session.close()
   })
 })
+
+describe('the name of a session', () => {
+  test('is given once something was said, and is a part of its log', async () => {
+    const store = new MemoryStore()
+    const session = await Session.open(store, await createSession(store, { id: 's' }), {
+      engine: scripted({ pace: 0 }),
+    })
+    await expect(session.rename('Plans')).rejects.toMatchObject({ code: 'SESSION_EMPTY_TURN' })
+    await (
+      await session.submit('Hello')
+    ).result
+    await session.rename('Plans')
+    await session.rename('Plans')
+    await session.rename('More plans')
+    expect((await session.state()).title).toBe('More plans')
+    const titles = (await store.read('s', { after: 0 })).filter(({ type }) => type === 'session-renamed')
+    expect(titles).toHaveLength(2)
+    await session.close()
+  })
+})

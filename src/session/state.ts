@@ -11,6 +11,8 @@ export interface PendingApproval {
 
 /** What a session must know at once, however long it is: a fold of its log, small and stored with it. */
 export interface SessionState {
+  /** The name that a person gave it. */
+  readonly title?: string
   /** The turn that was opened last. */
   readonly turnId?: string
   /** The inference that runs, or that ran when its process died. */
@@ -36,6 +38,8 @@ export function applyToState(state: SessionState, event: InferenceEvent | Unknow
   switch (event.type) {
     case 'prompt-accepted':
       return { ...state, queue: [...state.queue, { inferenceId: event.inferenceId, turnId: event.turnId }] }
+    case 'session-renamed':
+      return { ...state, title: event.title }
     case 'turn-opened':
       return { ...state, turnId: event.turnId }
     case 'inference-started': {

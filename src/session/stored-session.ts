@@ -250,6 +250,17 @@ export class StoredSession {
     this.#worker.wake()
   }
 
+  /** Gives the session a name. Throws SESSION_EMPTY_TURN while nothing has been said in it. */
+  async rename(title: string): Promise<void> {
+    await this.#change((state) => {
+      const turnId = state.turnId ?? state.queue[0]?.turnId
+      if (turnId === undefined) return { refused: this.#nothingSaid() }
+      if (state.title === title) return { events: [] }
+      const at = new Date(this.#clock.now()).toISOString()
+      return { events: [{ type: 'session-renamed', ordinal: 0, at, sessionId: this.id, turnId, title }] }
+    })
+  }
+
   /** Lets the inference that runs come to its end, and begins no other; what waits is answered when it is opened again. */
   async close(): Promise<void> {
     await this.#worker.close()
@@ -324,6 +335,11 @@ export class StoredSession {
     const { inferenceId, turnId } = active
     const stamp = this.#stamp({ sessionId: this.id, inferenceId, turnId })
     return [{ ...stamp, type: 'cancel-requested', reason: replacedReason }, ...stopped]
+  }
+
+  #nothingSaid(): GeppettoError {
+    const message = `Nothing has been said in session ${this.id} yet; give it a name when something was.`
+    return new GeppettoError('SESSION_EMPTY_TURN', message, { details: { sessionId: this.id } })
   }
 
   #busy(inferenceId: string): GeppettoError {

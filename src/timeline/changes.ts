@@ -104,6 +104,7 @@ export function changesBy(event: InferenceEvent): readonly Change[] {
     case 'image-generation-generating':
     case 'image-generation-completed':
       return [activity(event, 'image-generation')]
+    case 'session-renamed':
     case 'turn-opened':
     case 'turn-edited':
     case 'attempt-discarded':

@@ -302,6 +302,7 @@ const eventFields: Fields = {
       { requiredKeys: ['delta'] },
     ),
   ],
+  'session-renamed': ['turn', fc.record({ title: text })],
   'prompt-accepted': ['inference', fc.record({ block: userBlock, key: someText }, { requiredKeys: ['block'] })],
   'inference-started': ['inference', none],
   'inference-resumed': ['inference', fc.record({ restarts: fc.nat() })],

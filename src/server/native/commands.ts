@@ -26,6 +26,7 @@ export const messageSchema = v.object({
   attachments: v.optional(v.pipe(v.array(attachmentSchema), v.maxLength(16))),
   profile: v.optional(v.string()),
 })
+export const renameSchema = v.object({ title: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(200)) })
 export const cancelSchema = v.object({
   inference_id: v.optional(v.string()),
   reason: v.optional(v.pipe(v.string(), v.maxLength(500))),
@@ -95,6 +96,20 @@ export async function submitMessage(
     status: 'queued',
     ordinal: inference.ordinal,
   }
+}
+
+/** `{title}` gives the session a name. */
+export async function renameSession(
+  context: ServerContext,
+  access: Access,
+  sessionId: string,
+  body: unknown,
+): Promise<JsonObject> {
+  access.require('write')
+  const { title } = parseAs(renameSchema, body)
+  const { session } = await context.conversations.find(access.principal, sessionId)
+  await session.rename(title)
+  return { session_id: sessionId, title }
 }
 
 /** `{inference_id?, reason?}` asks an inference to stop, by default the one that runs. */

@@ -3,10 +3,13 @@ import { ticketSchema } from '../auth-tickets.ts'
 import type { Api } from '../openapi.ts'
 import {
   acceptedSchema,
+  logPageSchema,
+  profileSchema,
   requestItemSchema,
   sessionSchema,
   snapshotSchema,
   stepsAnswerSchema,
+  traceSchema,
   turnItemSchema,
   turnPageSchema,
 } from './answers.ts'
@@ -17,9 +20,10 @@ import {
   decideSchema,
   forkSchema,
   messageSchema,
+  renameSchema,
   stepsSchema,
 } from './commands.ts'
-import { pageQuery, snapshotQuery } from './queries.ts'
+import { logQuery, pageQuery, snapshotQuery } from './queries.ts'
 import { turnsQuery } from './turns.ts'
 
 const json = (schema: v.GenericSchema) => ({ 'application/json': schema })
@@ -40,12 +44,16 @@ export const operations: Api = {
     TurnPage: turnPageSchema,
     ModelRequest: requestItemSchema,
     Steps: stepsAnswerSchema,
+    Profile: profileSchema,
+    LogPage: logPageSchema,
+    Trace: traceSchema,
   },
   parameters: {
     id: 'The session.',
     approval: 'The approval that is waited for.',
     pause: 'The pause that a run waits at.',
     turn: 'A turn of the session.',
+    name: 'Any id: of a session, turn, inference, provider call, tool call or approval.',
   },
   operations: [
     {
@@ -67,6 +75,12 @@ export const operations: Api = {
       summary: 'Where a session stands, and what a person sees of its end.',
       query: snapshotQuery,
       answer: { status: 200, content: json(snapshotSchema) },
+    },
+    {
+      ...{ method: 'patch', path: '/sessions/:id', name: 'renameSession' },
+      summary: 'Gives a session a name.',
+      body: { schema: renameSchema },
+      answer: { status: 200, content: json(v.object({ session_id: v.string(), title: v.string() })) },
     },
     {
       ...{ method: 'delete', path: '/sessions/:id', name: 'deleteSession' },
@@ -153,6 +167,27 @@ export const operations: Api = {
       ...{ method: 'get', path: '/sessions/:id/turns/:turn/request', name: 'getModelRequests' },
       summary: 'The requests that a turn sent to its model, for callers that may inspect.',
       answer: { status: 200, content: json(v.object({ items: v.array(requestItemSchema) })) },
+    },
+    {
+      ...{ method: 'get', path: '/sessions/:id/log', name: 'readLog' },
+      summary: 'A page of the log as it is, for callers that may inspect.',
+      query: logQuery,
+      answer: { status: 200, content: json(logPageSchema) },
+    },
+    {
+      ...{ method: 'get', path: '/sessions/:id/export', name: 'exportSession' },
+      summary: 'The whole session as a file of JSON lines, for callers that may inspect.',
+      answer: { status: 200, content: { 'application/jsonl': v.string() } },
+    },
+    {
+      ...{ method: 'get', path: '/trace/:name', name: 'trace' },
+      summary: 'The whole story of any id, for callers that may inspect.',
+      answer: { status: 200, content: json(traceSchema) },
+    },
+    {
+      ...{ method: 'get', path: '/profiles', name: 'listProfiles' },
+      summary: 'Who can answer; the first is the default.',
+      answer: { status: 200, content: json(v.object({ profiles: v.array(profileSchema) })) },
     },
     {
       ...{ method: 'post', path: '/tickets', name: 'createTicket' },

@@ -16,6 +16,7 @@ import {
   createSession,
   decideApproval,
   forkSession,
+  renameSession,
   stepsOf,
   stepThrough,
   submitMessage,
@@ -63,6 +64,9 @@ export function nativeRoutes(context: ServerContext): Routes {
     const asked = { ...(before !== undefined && { before }), ...(inferences !== undefined && { inferences }) }
     return c.json(await snapshotOf(conversations.store, head, asked))
   })
+  routes.patch('/sessions/:id', async (c) =>
+    c.json(await renameSession(context, c.get('access'), id(c), await readJson(c.req.raw, v.unknown()))),
+  )
   routes.delete('/sessions/:id', async (c) => {
     c.get('access').require('write')
     await conversations.delete(principal(c), id(c))

@@ -1,10 +1,17 @@
+import { stateOf } from '../../session/writer.ts'
 import { fromEntry } from '../../store/entry.ts'
 import type { Head, Store } from '../../store/store.ts'
 
 const titleLength = 80
 
-/** What a list calls a session: the beginning of the first thing that a person said in it; empty when nobody did. */
-export async function titleOf(store: Store, { sessionId, firstOrdinal }: Head): Promise<string> {
+/**
+ * What a list calls a session: the name that a person gave it, or the beginning of the first thing that was said in it;
+ * empty when nothing was.
+ */
+export async function titleOf(store: Store, head: Head): Promise<string> {
+  const { sessionId, firstOrdinal } = head
+  const { title } = stateOf(head)
+  if (title !== undefined) return title
   for (const entry of await store.read(sessionId, { after: firstOrdinal - 1, limit: 1 })) {
     const event = fromEntry(sessionId, entry)
     if (event.type === 'prompt-accepted') return shortened(event.block.payload.text ?? '')
