@@ -5,6 +5,9 @@ import { staticKeys } from '../server/auth-keys.ts'
 import { jwks } from '../server/auth-tokens.ts'
 import { isLoopback, listen, type Listening } from '../server/node.ts'
 import type { Authenticate } from '../server/principal.ts'
+import { agUi } from '../server/protocols/ag-ui/routes.ts'
+import { aiSdk } from '../server/protocols/ai-sdk/routes.ts'
+import { openAi } from '../server/protocols/openai/dialect.ts'
 import { webchat } from '../server/protocols/webchat/webchat.ts'
 import { loopbackNames } from '../server/security.ts'
 import { GeppettoServer, type ServerOptions } from '../server/server.ts'
@@ -41,6 +44,9 @@ export interface ServeCommandOptions extends EngineOptions, StoreOptions {
   readonly logLevel: LogLevel
 }
 
+/** How long a process that was told to end may live, whatever does not come to an end. */
+const stopLimitMs = 9_500
+
 /**
  * `geppetto serve`: the chat server, until the process is told to end. Then what runs is handed over to the next server
  * on the same store, within 10 s; told a second time, the process ends at once.
@@ -63,7 +69,7 @@ export async function serveCommand(options: ServeCommandOptions, io: Io): Promis
       root,
       log,
       sinks: telemetry === undefined ? [] : [telemetry.sink],
-      dialects: [webchat({ debugApi: options.debugApi === true, basePrefix: root })],
+      dialects: [webchat({ debugApi: options.debugApi === true, basePrefix: root }), aiSdk(), agUi(), openAi()],
     })
     collectDefaultMetrics({ register: server.context.metrics.registry })
     const told = untilTold()
@@ -71,6 +77,7 @@ export async function serveCommand(options: ServeCommandOptions, io: Io): Promis
     io.stdout.write(`Geppetto listens on ${listening.url}${root}\n`)
     log.info({ url: listening.url, profiles: profiles.map(({ slug }) => slug) }, 'it listens')
     log.info({ signal: await told }, 'it ends')
+    setTimeout(() => process.exit(1), stopLimitMs).unref()
     await listening.close()
   } finally {
     await store.close()

@@ -242,6 +242,26 @@ test('with --otel it says which package is missing', async () => {
   expect(stderr).toMatch(/^geppetto: USAGE: --otel needs a package .*: npm install @opentelemetry\/sdk-node\.\n$/)
 })
 
+test('it speaks every dialect that there is', async () => {
+  await using server = await startServer(['--db', file(), '--pace', '0', '--debug-api'])
+  const prompt = { role: 'user', content: 'Hello', id: 'm1', parts: [{ type: 'text', text: 'Hello' }] }
+  const answers = await Promise.all([
+    post(`${server.url}/chat`, { prompt: 'Hello', conv_id: 'c' }),
+    post(`${server.url}/v1/chat/completions`, { model: 'default', messages: [prompt] }),
+    fetch(`${server.url}/api/debug/conversations`),
+    fetch(`${server.url}/v1/models`),
+    fetch(`${server.url}/api/openapi.json`),
+    ...['/api/chat', '/agui'].map((path) =>
+      fetch(`${server.url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ id: 'chat', threadId: 't', runId: 'r', messages: [prompt], tools: [], context: [] }),
+      }),
+    ),
+  ])
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200, 200])
+})
+
 test('everything lies under --root', async () => {
   await using server = await startServer(['--db', file(), '--root', '/chat/'])
   expect(server.url).toMatch(/\/chat$/)

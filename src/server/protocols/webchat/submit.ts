@@ -5,7 +5,7 @@ import { stateOf } from '../../../session/writer.ts'
 import { fromEntry } from '../../../store/entry.ts'
 import type { Head, Store } from '../../../store/store.ts'
 import type { Access } from '../../access.ts'
-import type { ServerContext } from '../../context.ts'
+import type { ServerContext, Subject } from '../../context.ts'
 import type { Profile, Runtime } from '../../profile.ts'
 import { badRequest, type ChatRequest } from './request.ts'
 
@@ -13,6 +13,7 @@ import { badRequest, type ChatRequest } from './request.ts'
 export interface ChatAnswer {
   readonly status: 200 | 202
   readonly body: JsonObject
+  readonly subject: Subject
 }
 
 /**
@@ -39,6 +40,7 @@ export async function submitChat(context: ServerContext, access: Access, request
   const isKnown = inference.ordinal <= head.ordinal
   return {
     status: status === 'queued' ? 202 : 200,
+    subject: { sessionId: convId, inferenceId: inference.id, turnId: inference.turnId },
     body: {
       // An answer to a new prompt says what happened to it, not how far it has come since.
       ...(isKnown || status === 'queued' ? { status, ...more } : { status: 'started' }),

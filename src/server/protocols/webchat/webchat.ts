@@ -28,7 +28,8 @@ export function webchat({ debugApi = false, basePrefix = '' }: WebchatOptions = 
     const routes = new Hono<RouteEnv>()
     const chat = plainErrors(context, 'start session inference failed', async (c) => {
       const request = await readChatRequest(c, context.profiles)
-      const { status, body } = await submitChat(context, c.get('access'), request)
+      const { status, body, subject } = await submitChat(context, c.get('access'), request)
+      c.set('subject', subject)
       return c.json(body, status)
     })
     routes.post('/chat', chat)
