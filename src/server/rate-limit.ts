@@ -50,15 +50,15 @@ export class CallCounts {
   }
 
   countAddress(address: string): void {
-    refuseAfter(this.#addresses.spend(networkOf(address)), 'requests from your address')
+    refuseFor(this.#addresses.spend(networkOf(address)), 'requests from your address')
   }
 
   countRequest(caller: Principal): void {
-    refuseAfter(this.#requests.spend(keyOf(caller)), 'requests')
+    refuseFor(this.#requests.spend(keyOf(caller)), 'requests')
   }
 
   countWrite(caller: Principal): void {
-    refuseAfter(this.#writes.spend(keyOf(caller)), 'changes')
+    refuseFor(this.#writes.spend(keyOf(caller)), 'changes')
   }
 
   requireStream(caller: Principal): void {
@@ -85,39 +85,45 @@ export class CallCounts {
   }
 }
 
-/** As many keys are remembered; beyond, the one that was quiet longest has its whole allowance again. */
+/** What sums of fractions may be off by. */
+const roundingMs = 0.001
+
+/** As many keys are remembered; beyond, the one that spent nothing for longest has its whole allowance again. */
 const rememberedKeys = 10_000
 
 /** An allowance a minute for each key, which comes back evenly. */
 class Allowances {
-  readonly #perMinute: number
   readonly #clock: Clock
-  readonly #spent = new Map<string, { readonly left: number; readonly at: number }>()
+  /** How long it takes until one comes back, and all of them. */
+  readonly #oneMs: number
+  readonly #allMs: number
+  /** When each key has its whole allowance again. */
+  readonly #wholeAt = new Map<string, number>()
 
   constructor(perMinute: number, clock: Clock) {
-    this.#perMinute = perMinute
     this.#clock = clock
+    this.#oneMs = 60_000 / perMinute
+    this.#allMs = Math.max(60_000, this.#oneMs)
   }
 
-  /** Takes one. Gives how many seconds there is none, 0 when there was one. */
+  /** Takes one. Gives how many milliseconds there is none, 0 when there was one. */
   spend(key: string): number {
-    if (this.#perMinute === Infinity) return 0
-    const at = this.#clock.monotonic()
-    const perMs = this.#perMinute / 60_000
-    const before = this.#spent.get(key)
-    const left = before === undefined ? this.#perMinute : before.left + (at - before.at) * perMs
-    const whole = Math.min(left, Math.max(this.#perMinute, 1))
-    this.#spent.delete(key) // the one that was seen last stands last
-    this.#spent.set(key, { left: whole < 1 ? whole : whole - 1, at })
-    const [oldest] = this.#spent.keys()
-    if (this.#spent.size > rememberedKeys && oldest !== undefined) this.#spent.delete(oldest)
-    return whole < 1 ? (1 - whole) / perMs / 1000 : 0
+    if (this.#oneMs === 0) return 0
+    const now = this.#clock.monotonic()
+    const wholeAt = Math.max(this.#wholeAt.get(key) ?? 0, now) + this.#oneMs
+    const waitMs = wholeAt - now - this.#allMs
+    if (waitMs > roundingMs) return waitMs
+    this.#wholeAt.delete(key) // the one that spent last stands last
+    this.#wholeAt.set(key, wholeAt)
+    const [oldest] = this.#wholeAt.keys()
+    if (this.#wholeAt.size > rememberedKeys && oldest !== undefined) this.#wholeAt.delete(oldest)
+    return 0
   }
 }
 
-function refuseAfter(seconds: number, what: string): void {
-  if (seconds === 0) return
-  const retryAfterSeconds = Math.max(1, Math.ceil(seconds))
+function refuseFor(waitMs: number, what: string): void {
+  if (waitMs === 0) return
+  const retryAfterSeconds = Math.ceil(waitMs / 1000)
   throw new GeppettoError('RATE_LIMITED', `Too many ${what}; come back in ${retryAfterSeconds} s.`, {
     details: { retryAfterSeconds },
   })

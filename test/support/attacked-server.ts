@@ -115,7 +115,7 @@ export function request(url: string, { as, method, headers = {}, json, body, sig
       ...(json !== undefined && { 'content-type': 'application/json' }),
       ...headers,
     },
-    ...(content !== undefined && { body: content }),
+    ...(content !== undefined && { body: content, duplex: 'half' }),
     ...(signal && { signal }),
   })
 }
