@@ -14,7 +14,7 @@ export interface ApiOptions {
 }
 
 export interface ApiRequest {
-  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly body?: Json
   readonly idempotencyKey?: string
   readonly signal: AbortSignal

@@ -1,7 +1,7 @@
 import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
 import { isJsonObject, type Json } from '../json.ts'
-import { Api } from './api.ts'
+import { Api, type ApiRequest } from './api.ts'
 import { ordinalOf, textOf } from './message.ts'
 import { systemRandom, type Random } from './retry.ts'
 import { ClientSession } from './session.ts'
@@ -48,6 +48,8 @@ export interface Client {
   create(options?: { readonly sessionId?: string }): Promise<ClientSession>
   /** The caller's sessions, the one that changed last first. `limit` is 50 by default. */
   list(page?: { readonly limit?: number; readonly before?: string }): Promise<SessionPage>
+  /** What the server answers at a path of its API, as `/api/profiles`, for what has no method here. One request; a refusal throws. */
+  ask(path: string, request?: Partial<ApiRequest>): Promise<Json>
   /** Closes its sessions here. */
   close(): void
 }
@@ -102,6 +104,10 @@ export function createClient(options: ClientOptions): Client {
         ...(before !== undefined && { before }),
       })
       return readPage(await api.insist(`/api/sessions?${query.toString()}`, { signal: closed.signal }))
+    },
+    ask(path, { signal, ...request } = {}) {
+      const signals = signal === undefined ? [closed.signal] : [closed.signal, signal]
+      return api.ask(path, { ...request, signal: AbortSignal.any(signals) })
     },
     close() {
       stopWatching()

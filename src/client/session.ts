@@ -188,6 +188,11 @@ export class ClientSession {
     return this.#context.open(sessionId)
   }
 
+  /** Gives the session a name, which lists show in place of what was said first. */
+  async rename(title: string): Promise<void> {
+    await this.#context.api.insist(this.#path, { method: 'PATCH', body: { title }, signal: this.#closed.signal })
+  }
+
   /** Cancels what runs and removes the session with all that is in it. */
   async delete(): Promise<void> {
     const request = { method: 'DELETE' as const, signal: this.#closed.signal }
