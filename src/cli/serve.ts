@@ -11,6 +11,7 @@ import { openAi } from '../server/protocols/openai/dialect.ts'
 import { webchat } from '../server/protocols/webchat/webchat.ts'
 import { loopbackNames } from '../server/security.ts'
 import { GeppettoServer, type ServerOptions } from '../server/server.ts'
+import { webApp } from '../server/web.ts'
 import type { WhileRunning } from '../server/context.ts'
 import { requireTool, toolNames } from './conversation.ts'
 import { chooseEngine, type EngineOptions } from './engine-options.ts'
@@ -69,6 +70,7 @@ export async function serveCommand(options: ServeCommandOptions, io: Io): Promis
       root,
       log,
       sinks: telemetry === undefined ? [] : [telemetry.sink],
+      pages: webApp({ root }),
       dialects: [webchat({ debugApi: options.debugApi === true, basePrefix: root }), aiSdk(), agUi(), openAi()],
     })
     collectDefaultMetrics({ register: server.context.metrics.registry })

@@ -58,6 +58,9 @@ export interface SocketRequest {
   readonly requestId: string
 }
 
+/** Answers requests for what everybody may have, such as the files of an app; undefined for what is none of those. `path` is below the server's root. */
+export type Pages = (path: string, request: Request) => Promise<Response | undefined>
+
 /** One way of speaking with clients: its routes, and the sockets that it accepts, by path. */
 export interface Dialect {
   readonly routes?: Routes

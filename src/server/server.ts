@@ -8,7 +8,7 @@ import { StepController } from '../inference/steps.ts'
 import type { Store } from '../store/store.ts'
 import { requireAccess, type Access, type AccessRules } from './access.ts'
 import { ticketRoutes, Tickets } from './auth-tickets.ts'
-import type { Client, Dialect, RouteEnv, ServerContext, SocketHandler, Subject, WhileRunning } from './context.ts'
+import type { Client, Dialect, Pages, RouteEnv, ServerContext, SocketHandler, Subject, WhileRunning } from './context.ts'
 import { Conversations } from './conversations.ts'
 import { logIds, silentLog, withoutKeys, type Log } from './log.ts'
 import { measuredStore } from './measured-store.ts'
@@ -34,6 +34,8 @@ export interface ServerOptions extends SecurityOptions {
   readonly whileRunning?: WhileRunning
   /** The path that everything lies under, as `/chat`, where a proxy passes it on as it is. Default: none. */
   readonly root?: string
+  /** What is served to everybody, such as the web app (`webApp()`). Default: nothing. */
+  readonly pages?: Pages
   /** How long a run waits at a step that somebody wanted to look at, in milliseconds. Default 30 000. */
   readonly stepTimeoutMs?: number
   /** Watch the events of all sessions that this process runs. */
@@ -190,6 +192,9 @@ export class GeppettoServer {
         return c.text('not ready: the store fails\n', 503)
       }
     })
+    const { pages } = this.#options
+    // Before the guard: a link on a foreign page may lead here, and what is told to everybody is no secret.
+    if (pages !== undefined) app.get('*', async (c, next) => (await pages(c.req.path, c.req.raw)) ?? next())
     app.use((c, next) => this.#guard(c, next))
     app.get('/metrics', async (c) => {
       const { registry } = this.context.metrics

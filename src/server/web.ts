@@ -1,0 +1,76 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { extname, join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { brotliCompress, constants } from 'node:zlib'
+import type { Pages } from './context.ts'
+
+export interface WebAppOptions {
+  /** The path that the server lies under, as `/chat`. Default: none. */
+  readonly root?: string
+  /** The folder of the built app. Default: the one that comes with the package. */
+  readonly folder?: string
+}
+
+const builtApp = fileURLToPath(new URL('../../dist/web/', import.meta.url))
+
+/** Where the app has pages: a conversation, the inspector, the page of the design system. */
+const page = /^\/(?:c\/[^/]+\/?|inspect(?:\/.*)?|design\/?)?$/
+
+const types: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+}
+const compress = promisify(brotliCompress)
+
+/** The web app, for `pages` of a server. Its files are for everybody; what they show is asked for with the caller's token. */
+export function webApp({ root = '', folder = builtApp }: WebAppOptions = {}): Pages {
+  // What is not listed here is not served, whatever a path looks like.
+  const files = new Set(existsSync(folder) ? filesIn(folder) : [])
+  const compressed = new Map<string, Promise<Buffer<ArrayBuffer>>>()
+  const compressedOnce = (path: string) => {
+    const known = compressed.get(path) ?? compressedFile(join(folder, path))
+    compressed.set(path, known)
+    return known
+  }
+  return async (path, request) => {
+    if (page.test(path)) {
+      if (!files.has('/index.html'))
+        return new Response('The web app is not built here: npm run build.\n', { status: 404 })
+      const html = await readFile(join(folder, 'index.html'), 'utf8')
+      return new Response(below(root, html), {
+        headers: { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' },
+      })
+    }
+    const type = types[extname(path)]
+    if (!files.has(path) || type === undefined) return undefined
+    // Under `assets` a name has the hash of what is in it.
+    const isHashed = path.startsWith('/assets/')
+    const cacheControl = isHashed ? 'public, max-age=31536000, immutable' : 'public, max-age=3600'
+    const headers = { 'content-type': type, 'cache-control': cacheControl, vary: 'accept-encoding' }
+    if (!/\bbr\b/.test(request.headers.get('accept-encoding') ?? '')) {
+      return new Response(await readFile(join(folder, path)), { headers })
+    }
+    return new Response(await compressedOnce(path), { headers: { ...headers, 'content-encoding': 'br' } })
+  }
+}
+
+function filesIn(folder: string): readonly string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return paths.map((path) => `/${path.slice(folder.length).split(sep).filter(Boolean).join('/')}`)
+}
+
+async function compressedFile(path: string): Promise<Buffer<ArrayBuffer>> {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 9 }
+  return Buffer.from(await compress(await readFile(path), { params }))
+}
+
+/** The page as it must be for a server under a prefix: the app asks `data-base` where it is, its own files it must find before. */
+function below(root: string, html: string): string {
+  const escaped = root.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;')
+  return html.replace('data-base=""', `data-base="${escaped}"`).replaceAll('="./', `="${escaped}/`)
+}
