@@ -111,6 +111,7 @@ function stream(context: ServerContext, c: Context<RouteEnv>, passing: Passing, 
   return sseResponse(
     async function* (signal) {
       let state = emptyChat
+      context.metrics.streams.inc({ transport: 'sse' })
       try {
         for await (const event of eventsOf(running, signal)) {
           const [next, deltas] = foldChat(state, event)
@@ -125,6 +126,7 @@ function stream(context: ServerContext, c: Context<RouteEnv>, passing: Passing, 
         if (withUsage) yield frame({ choices: [], usage: chatUsage(tokens) })
         yield sseFrame({ data: '[DONE]' })
       } finally {
+        context.metrics.streams.dec({ transport: 'sse' })
         release()
       }
     },

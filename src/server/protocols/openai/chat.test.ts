@@ -7,7 +7,9 @@ import * as z from 'zod'
 import { zodResponseFormat } from 'openai/helpers/zod'
 import { calculator } from '../../../inference/builtin-tools.ts'
 import { defineTool } from '../../../inference/tool.ts'
+import type { Engine } from '../../../inference/engine.ts'
 import { scripted } from '../../../providers/scripted/engine.ts'
+import { assistantText } from '../../../turns/block.ts'
 import { inferenceConfigKey, structuredOutputKey } from '../../../turns/keys.ts'
 import { eventEngine, textReply } from '../../../../test/support/event-engine.ts'
 import { openAiServer, type OpenAiServer } from '../../../../test/support/openai-server.ts'
@@ -230,6 +232,25 @@ test('the whole conversation, images and settings come into the turn; nothing of
   expect(turn && structuredOutputKey.get(turn)).toMatchObject({ mode: 'json_schema', name: 'place', strict: true })
   await server.untilNothingIsHeld()
   expect(await server.store.list()).toEqual([])
+})
+
+test('a client that goes away cancels nothing, and nothing is left of what it asked', async () => {
+  const gate = Promise.withResolvers<void>()
+  let isDone = false
+  const engine: Engine = async function* () {
+    yield { type: 'text-segment-started', segmentId: '0' }
+    yield { type: 'text-delta', segmentId: '0', offset: 0, delta: 'Hel' }
+    await gate.promise
+    yield { type: 'text-segment-finished', segmentId: '0', block: assistantText('Hello') }
+    isDone = true
+  }
+  server = await openAiServer([{ slug: 'a', model: engine }])
+  const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none' })
+  const stream = await client.chat.completions.create({ model: 'a', messages: hello, stream: true })
+  for await (const { choices } of stream) if (choices[0]?.delta.content === 'Hel') break
+  gate.resolve()
+  await server.untilNothingIsHeld()
+  expect(isDone).toBe(true)
 })
 
 test('a token limit is told; a completion that is to be stored is a session', async () => {

@@ -18,7 +18,7 @@ const failureStatuses: Partial<Readonly<Record<string, number>>> = {
 }
 
 /** An error in OpenAI's form. */
-export function errorBody(status: number, code: string, message: string): { readonly error: JsonObject } {
+function errorBody(status: number, code: string, message: string): { readonly error: JsonObject } {
   const isAboutField = code === ('REQUEST_INVALID' satisfies ErrorCode) || code === 'ATTACHMENT_INVALID'
   return {
     error: {
@@ -43,6 +43,7 @@ export function failureResponse(error: ErrorInfo, headers: Readonly<Record<strin
   return Response.json(body, { status, headers: { ...headers, 'x-should-retry': 'false' } })
 }
 
+/** The same for who reads a stream, which has a status already. */
 export function failureOf({ code, message }: ErrorInfo): { readonly status: number; readonly body: JsonObject } {
   const status = failureStatuses[code] ?? 500
   return { status, body: errorBody(status, code, message) }

@@ -4,7 +4,7 @@ import { isOver, type OpenItem, type ResponseState } from './response-state.ts'
 import { responseUsage } from './usage.ts'
 
 /** The id of a response: of its inference, and which of its responses it is. */
-export function responseId({ inferenceId, part }: Pick<ResponseState, 'inferenceId' | 'part'>): string {
+function responseId({ inferenceId, part }: Pick<ResponseState, 'inferenceId' | 'part'>): string {
   return part === 0 ? `resp_${inferenceId}` : `resp_${inferenceId}_${part}`
 }
 

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { GeppettoError } from '../../../errors.ts'
 import type { Json, JsonObject } from '../../../json.ts'
 import { toolError, toolResult, type Block } from '../../../turns/block.ts'
+import { idSchema } from '../../native/commands.ts'
 import type { Profile } from '../../profile.ts'
 import { askedOf, formatSchema, runtimeFor, samplingSchema, settingsData, type Asked } from './asked.ts'
 import { contentSchema, messageBlocks, sentCall, textOf } from './content.ts'
@@ -59,7 +60,7 @@ export const responseSchema = v.object({
   input: v.nullish(inputSchema),
   instructions: v.nullish(v.string()),
   previous_response_id: v.nullish(v.string()),
-  conversation: v.nullish(v.union([v.string(), v.object({ id: v.string() })])),
+  conversation: v.nullish(v.union([idSchema, v.object({ id: idSchema })])),
   tools: v.nullish(
     v.array(
       v.object({

@@ -1,24 +1,19 @@
 import { Hono, type Context } from 'hono'
 import * as v from 'valibot'
-import { GeppettoError, isGeppettoError } from '../../../errors.ts'
+import { GeppettoError } from '../../../errors.ts'
 import type { JsonObject } from '../../../json.ts'
-import { sha256Hex } from '../../../sha256.ts'
-import { readTurn } from '../../../store/block-log.ts'
-import type { Block } from '../../../turns/block.ts'
-import type { Access } from '../../access.ts'
 import { parseAs, readJson } from '../../body.ts'
 import type { RouteEnv, Routes, ServerContext } from '../../context.ts'
-import type { Profile } from '../../profile.ts'
 import { sseFrame, sseResponse } from '../../sse.ts'
-import type { Asked } from './asked.ts'
 import { requestLimit } from './content.ts'
-import { answer, unanswered } from './response-answers.ts'
+import { accept } from './response-accept.ts'
 import { foldResponse } from './response-fold.ts'
 import { inputItems } from './response-input.ts'
-import { readResponseId, responseObject } from './response-object.ts'
-import { answersOf, askedInResponse, inferencesTold, responseSchema, type ResponseRequest } from './response-request.ts'
-import { emptyResponse, isOver, type ResponseFrame, type ResponseState } from './response-state.ts'
-import { eventsOf, headersOf, recorded, type Passing, type Running } from './running.ts'
+import { responseObject } from './response-object.ts'
+import { responseSchema } from './response-request.ts'
+import { emptyResponse, isOver, type ResponseFrame } from './response-state.ts'
+import { responseOf, stateOf, type ResponseOf } from './response-of.ts'
+import { eventsOf, headersOf, recorded, type Passing } from './running.ts'
 
 const count = v.pipe(v.string(), v.regex(/^\d{1,9}$/, 'must be a whole number'), v.transform(Number))
 const retrieveQuery = v.object({
@@ -31,16 +26,10 @@ const listQuery = v.object({
   after: v.optional(v.string()),
 })
 
-/** One response: an inference, and which of its parts. */
-interface Target {
-  readonly running: Running
-  readonly part: number
-}
-
 /** Responses: views of inferences in sessions, which go on by the id of the response before. */
 export function responseRoutes(context: ServerContext, passing: Passing): Routes {
   const routes = new Hono<RouteEnv>()
-  const find = (c: Context<RouteEnv>) => targetOf(context, c.get('access'), c.req.param('id') ?? '')
+  const find = (c: Context<RouteEnv>) => responseOf(context, c.get('access'), c.req.param('id') ?? '')
 
   routes.post('/responses', async (c) => {
     const access = c.get('access')
@@ -89,139 +78,10 @@ export function responseRoutes(context: ServerContext, passing: Passing): Routes
   return routes
 }
 
-/** Puts a request into a log, and says which response answers it. */
-async function accept(
-  context: ServerContext,
-  passing: Passing,
-  access: Access,
-  request: ResponseRequest,
-  key: string | undefined,
-): Promise<Target> {
-  const { previous_response_id: previousId, conversation } = request
-  const { principal } = access
-  const previous =
-    typeof previousId === 'string' && previousId !== '' ? await targetOf(context, access, previousId) : undefined
-  if (previous !== undefined) {
-    const { running, part } = previous
-    const answers = answersOf(request)
-    const state = await stateOf(previous, 'now')
-    if (answers.length > 0) {
-      await answer(running, state, part, answers, principal.name)
-      return { running, part: part + 1 }
-    }
-    const [wait] = part === state.part ? state.waits : []
-    if (wait !== undefined) throw unanswered(wait.toolCallId)
-  }
-  const profile = context.profiles.named(request.model ?? (await profileOf(previous)))
-  await letGo(context, access, inferencesTold(request))
-  if (request.store === false) return passingAnswer(passing, access, request, profile, await earlier(context, previous))
-  const named = typeof conversation === 'string' ? conversation : conversation?.id
-  const isNew = previous === undefined && named === undefined
-  const asked = { ...askedInResponse(request, profile, [], isNew), ...(key !== undefined && { idempotencyKey: key }) }
-  if (previous !== undefined) return { running: await goOn(context, access, previous.running, asked), part: 0 }
-  // The same key leads to the same conversation.
-  const fromKey = key === undefined ? undefined : `key-${sha256Hex(`${principal.tenant}\n${key}`).slice(0, 32)}`
-  const sessionId = named ?? fromKey ?? context.newId()
-  const { session } = await context.conversations.findOrCreate(principal, sessionId)
-  const { prompt, ...options } = asked
-  const inference = await session.submit(prompt, options)
-  return { running: { store: context.conversations.store, session, inference, isKept: true }, part: 0 }
-}
-
-/** Goes on after the turn of an earlier response: in its session when that is its latest, else in a fork. */
-async function goOn(context: ServerContext, access: Access, after: Running, asked: Asked): Promise<Running> {
-  const { prompt, ...options } = asked
-  const { conversations } = context
-  const { turnId } = after.inference
-  try {
-    const inference = await after.session.submit(prompt, { ...options, follows: turnId })
-    return { ...after, inference }
-  } catch (error) {
-    if (!isGeppettoError(error, 'SESSION_BUSY')) throw error
-    const forked = await conversations.fork(access.principal, after.session.id, { turnId })
-    const { session } = await conversations.find(access.principal, forked)
-    return { ...after, session, inference: await session.submit(prompt, options) }
-  }
-}
-
-/** A response that is not stored: in a session in memory. */
-async function passingAnswer(
-  { conversations }: Passing,
-  { principal }: Access,
-  request: ResponseRequest,
-  profile: Profile,
-  blocks: readonly Block[],
-): Promise<Target> {
-  if (request.background === true)
-    throw new GeppettoError(
-      'REQUEST_INVALID',
-      'background: what is not stored cannot be asked for later; leave out store: false.',
-    )
-  const { prompt, ...options } = askedInResponse(request, profile, blocks, blocks.length === 0)
-  const { session } = await conversations.find(principal, await conversations.create(principal))
-  const inference = await session.submit(prompt, options)
-  return { running: { store: conversations.store, session, inference, isKept: false }, part: 0 }
-}
-
-/** The blocks of the turn that an earlier response left. */
-async function earlier({ conversations }: ServerContext, previous: Target | undefined): Promise<readonly Block[]> {
-  if (previous === undefined) return []
-  const { session, inference } = previous.running
-  await stateOf(previous, 'over')
-  const last = (await conversations.store.snapshots(session.id, { turnId: inference.turnId })).at(-1)
-  return last === undefined ? [] : (await readTurn(conversations.store, session.id, last)).blocks
-}
-
-/** Ends what waits for a client that tells the conversation anew, with the outputs in it. */
-async function letGo(context: ServerContext, access: Access, inferenceIds: readonly string[]): Promise<void> {
-  for (const inferenceId of inferenceIds) {
-    const target = await targetOf(context, access, `resp_${inferenceId}`).catch(() => undefined) // or it is not stored
-    await target?.running.inference.cancel('the client goes on in a conversation of its own')
-  }
-}
-
-async function profileOf(previous: Target | undefined): Promise<string | undefined> {
-  return previous && (await stateOf(previous, 'now')).runtime.profile
-}
-
-/** The response of this id, of the caller's. Throws INFERENCE_UNKNOWN. */
-async function targetOf({ conversations }: ServerContext, { principal }: Access, id: string): Promise<Target> {
-  const named = readResponseId(id)
-  const places = named === undefined ? [] : await conversations.store.find(named.inferenceId)
-  for (const { sessionId } of places) {
-    const found = await conversations.find(principal, sessionId).catch(() => undefined)
-    if (named === undefined || found === undefined) continue
-    const inference = await found.session.inference(named.inferenceId).catch(() => undefined) // a turn has its place too
-    if (inference === undefined) continue
-    const running = { store: conversations.store, session: found.session, inference, isKept: true }
-    const target = { running, part: named.part }
-    if (named.part === 0 || (await stateOf(target, 'now')).part >= named.part) return target
-  }
-  throw new GeppettoError('INFERENCE_UNKNOWN', `Response with id '${id}' not found.`)
-}
-
-/** The response as it is now, has begun to be, or is in the end. */
-async function stateOf(
-  { running, part }: Target,
-  at: 'now' | 'begun' | 'over',
-  signal?: AbortSignal,
-): Promise<ResponseState> {
-  let state = emptyResponse
-  let last = emptyResponse
-  const events = at === 'now' ? recorded(running) : eventsOf(running, signal)
-  for await (const event of events) {
-    ;[state] = foldResponse(state, event)
-    if (state.part > part) break
-    last = state
-    if (state.part === part && (at === 'begun' || (at === 'over' && isOver(state)))) break
-  }
-  return last
-}
-
 function stream(
   context: ServerContext,
   c: Context<RouteEnv>,
-  { running, part }: Target,
+  { running, part }: ResponseOf,
   release: () => void,
   known = -1,
 ): Response {
@@ -236,6 +96,7 @@ function stream(
   const isNew = ({ part: of, event }: ResponseFrame) => of === part && event.sequence_number > known
   return sseResponse(
     async function* (signal) {
+      context.metrics.streams.inc({ transport: 'sse' })
       try {
         let state = emptyResponse
         for await (const event of eventsOf(running, signal)) {
@@ -245,6 +106,7 @@ function stream(
           if (state.part > part || (state.part === part && isOver(state))) return
         }
       } finally {
+        context.metrics.streams.dec({ transport: 'sse' })
         end()
       }
     },
@@ -260,7 +122,7 @@ function frameText(event: JsonObject & { readonly type: string }): string {
   return sseFrame({ event: event.type, data: JSON.stringify(event) })
 }
 
-function broken({ running }: Target): GeppettoError {
+function broken({ running }: ResponseOf): GeppettoError {
   return new GeppettoError(
     'SERVER_STOPPING',
     `The server is being stopped before the response is there; it goes on, ask for resp_${running.inference.id} later.`,

@@ -326,6 +326,22 @@ test('the next response goes on in the session; from an earlier one it is a fork
   ])
 })
 
+test('a conversation is a session; what it was told first stays, and what is not stored sees it', async () => {
+  const engine = eventEngine(textReply('one'), textReply('two'), textReply('three'))
+  server = await openAiServer([{ slug: model, model: engine, systemPrompt: 'You are Ada.' }])
+  const input = [
+    { role: 'developer' as const, content: 'Be brief.' },
+    { role: 'user' as const, content: '1' },
+  ]
+  const first = await client().responses.create({ model, input, conversation: 'talk-1' })
+  await client().responses.create({ model, input: '2', conversation: 'talk-1' })
+  await client().responses.create({ model, input: '3', conversation: 'talk-1', store: false })
+  expect(first.conversation).toEqual({ id: 'talk-1' })
+  const seen = engine.requests.map(({ turn }) => turn.blocks.map(({ payload }) => 'text' in payload && payload.text))
+  expect(seen[0]).toEqual(['You are Ada.', 'Be brief.', '1'])
+  expect(seen[2]).toEqual(['You are Ada.', 'Be brief.', '1', 'one', '2', 'two', '3'])
+})
+
 test('instructions stand beside the prompt of a profile, or replace it where that is allowed', async () => {
   const engine = eventEngine(textReply('one'), textReply('two'), textReply('three'))
   server = await openAiServer([
