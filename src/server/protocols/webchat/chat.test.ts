@@ -11,6 +11,9 @@ import { calculator, currentTime } from '../../../inference/builtin-tools.ts'
 import { readEvents } from '../../../session/past.ts'
 import { runtimeKey, toolDefinitionsKey } from '../../../turns/keys.ts'
 import { scripted } from '../../../providers/scripted/engine.ts'
+import { GeppettoError } from '../../../errors.ts'
+import { MemoryStore } from '../../../store/memory-store.ts'
+import type { Commit, Committed } from '../../../store/store.ts'
 import type { Principal } from '../../principal.ts'
 import type { Profile } from '../../profile.ts'
 
@@ -171,6 +174,26 @@ describe('prompts that come while another is answered', () => {
       ['error', 'the line is cut'],
       ['message', 'two'],
     ])
+  })
+})
+
+describe('a prompt that the store does not take', () => {
+  test('is refused, and holds nothing up', async () => {
+    class FullOnce extends MemoryStore {
+      isFull = true
+      override commit(commit: Commit): Promise<Committed> {
+        if (!this.isFull || commit.entries.length === 0) return super.commit(commit)
+        this.isFull = false
+        return Promise.reject(new GeppettoError('STORE_FULL', 'The disk is full.'))
+      }
+    }
+    const server = await started({ store: new FullOnce() })
+    const response = await server.post('/chat', { prompt: 'Say one', conv_id: 'c', idempotency_key: 'k' })
+    expect([...(await textOf(response)), response.headers.get('retry-after')]).toEqual([507, 'The disk is full.', '30'])
+    expect(await server.chat({ prompt: 'Say one', conv_id: 'c', idempotency_key: 'k' })).toMatchObject({
+      status: 'started',
+    })
+    await ended(server, 'c')
   })
 })
 

@@ -117,7 +117,7 @@ describe('the debug API', () => {
     ])
     expect(items[0]).toMatchObject({
       ...{ conv_id: 'c', session_id: 'c', turn_id: answer.turn_id, inference_id: answer.inference_id },
-      ...{ source: 'persister', runtime: { profile: 'default' }, seq_hint: expect.any(Number) },
+      ...{ source: 'persister', runtime_key: 'default', runtime: { profile: 'default' }, seq_hint: expect.any(Number) },
     })
     const turn = turnFromText(items[0]?.['payload'] ?? '')
     expect([turn.id, sessionIdKey.get(turn)]).toEqual([answer.turn_id, 'c'])
@@ -136,7 +136,23 @@ describe('the debug API', () => {
     for (const path of [`c/c/none`, `c/d/${answer.turn_id}`]) {
       expect(await textOf(server.get(`/api/debug/turn/${path}`))).toEqual([404, 'turn not found'])
     }
+    expect(await textOf(server.get('/api/debug/turn/c/c'))).toEqual([
+      400,
+      'expected /api/debug/turn/:convId/:sessionId/:turnId',
+    ])
     expect((await server.get(`/api/debug/timeline?conv_id=c`)).status).toBe(200)
+  })
+
+  test('says of each turn who answered it', async () => {
+    const server = await started({ profiles: [scriptedProfile, { ...scriptedProfile, slug: 'poet' }] })
+    for (const path of ['/chat', '/chat/poet']) await server.chat({ prompt: 'Say one', conv_id: 'c' }, path)
+    const client = await WebchatClient.attach(server.url, 'conv_id=c&since=0')
+    await client.untilEnded(2)
+    await client.close()
+    const { items } = (await json(server.get('/api/debug/turns?conv_id=c&phase=final'))) as {
+      items: Record<string, string>[]
+    }
+    expect(items.map(({ runtime_key }) => runtime_key)).toEqual(['poet', 'default'])
   })
 
   test('holds runs at their steps, for the conversation that is named', async () => {

@@ -85,6 +85,9 @@ export function debugRoutes(context: ServerContext, routes: Hono<RouteEnv>, sock
     )
     return c.json({ conv_id: head.sessionId, session_id: head.sessionId, turn_id: turnId, items })
   })
+  get('/turn/*', 'turn query failed', async () => {
+    throw badRequest('expected /api/debug/turn/:convId/:sessionId/:turnId')
+  })
   addStepRoutes(context, debug)
   routes.route('/api/debug', debug)
 }
@@ -137,15 +140,16 @@ async function eventItems(
   return items
 }
 
-async function turnItem({ conversations }: ServerContext, head: Head, snapshot: Snapshot): Promise<JsonObject> {
+async function turnItem(context: ServerContext, head: Head, snapshot: Snapshot): Promise<JsonObject> {
   const { turnId, inferenceId, phase, at, ordinal } = snapshot
-  const turn = await readTurn(conversations.store, head.sessionId, snapshot)
+  const turn = await readTurn(context.conversations.store, head.sessionId, snapshot)
   const runtime = runtimeKey.get(turn)
   return {
     conv_id: head.sessionId,
     session_id: head.sessionId,
     turn_id: turnId,
     ...(inferenceId !== undefined && { inference_id: inferenceId }),
+    runtime_key: context.profiles.runtimeOf(runtime).profile,
     ...(runtime !== undefined && { runtime }),
     phase,
     // Who took it, and the number that every frame up to that moment is below of.

@@ -2,12 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { eventEngine, textReply, toolReply, type EngineStep } from '../../../../test/support/event-engine.ts'
 import { WebchatClient, type Snapshot, WebchatView } from '../../../../test/support/webchat-client.ts'
-import {
-  heldModel,
-  scriptedProfile,
-  startWebchat,
-  type WebchatServer,
-} from '../../../../test/support/webchat-server.ts'
+import { scriptedProfile, startWebchat, type WebchatServer } from '../../../../test/support/webchat-server.ts'
 import type { Engine } from '../../../inference/engine.ts'
 import { calculator } from '../../../inference/builtin-tools.ts'
 import { defineTool } from '../../../inference/tool.ts'
