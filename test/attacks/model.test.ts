@@ -112,6 +112,8 @@ test('one session takes so many prompts that wait, and no more', async () => {
   }
   expect(statuses.filter((status) => status === 202)).toHaveLength(16)
   expect(statuses.at(-1)).toBe(429)
+  await attacked.ask(`/api/sessions/${id}/cancel`, { as: 'ada', json: {} })
+  await attacked.event(id, 'inference-stopped')
 })
 
 describe('an approval', () => {

@@ -168,7 +168,9 @@ describe('a message to a socket', () => {
     const socket = await TestSocket.open(`${url}/api/ws`, { as: 'ada' })
     for (let index = 0; index < 10_000; index += 1) socket.send('{"type":"ping"}')
     await socket.find(({ code }) => code === 'RATE_LIMITED')
-    expect(socket.heard.filter(({ control }) => control === 'pong').length).toBeLessThan(150)
+    const count = (kind: string) => socket.heard.filter(({ control }) => control === kind).length
+    expect(count('pong')).toBeLessThan(150)
+    expect(count('error')).toBeLessThan(5)
     expect((await attacked.ask('/api/sessions', { as: 'bob' })).status).toBe(200)
     socket.raw.terminate()
   })

@@ -22,13 +22,13 @@ export type Person = keyof typeof people
 
 type MakeDialect = NonNullable<ServerOptions['dialects']>[number]
 
-/** The dialects of the tree by folder; undefined where the folder's name in camel case is no export of the server. */
+/** The dialects of the tree by folder; undefined where the server exports nothing of the folder's name. */
 export const dialects: ReadonlyMap<string, MakeDialect | undefined> = new Map(
   readdirSync(new URL('../../src/server/protocols', import.meta.url), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => {
-      const exportedAs = name.replaceAll(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase())
-      const factory = (exported as Readonly<Record<string, unknown>>)[exportedAs]
+      const isIts = ([exportedAs]: readonly [string, unknown]) => exportedAs.toLowerCase() === name.replaceAll('-', '')
+      const factory: unknown = Object.entries(exported).find(isIts)?.[1]
       return [name, typeof factory === 'function' ? (factory as () => MakeDialect)() : undefined] // as dialects are made
     }),
 )

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { sleep } from '../../clock.ts'
 import { GeppettoError, isGeppettoError, messageOf } from '../../errors.ts'
 import { tryParseJson, type JsonObject } from '../../json.ts'
 import { followLog, requireCursor } from '../../session/follow.ts'
@@ -13,6 +14,8 @@ import { eventJson, snapshotOf, subscribed, type Control } from './frames.ts'
 
 /** Sessions that one socket may follow at a time. */
 const subscriptionLimit = 100
+/** How long nothing more is heard from a caller who has sent too much. */
+const restMs = 1_000
 
 const after = v.union([v.literal('snapshot'), v.pipe(v.number(), v.safeInteger(), v.minValue(0))])
 const inSession = { id: v.string(), session_id: v.string() }
@@ -92,7 +95,13 @@ class NativeConnection {
       }
     } catch (error) {
       await this.#refuse(error, about)
+      // Whoever sends too much is held back, and not refused ten thousand times.
+      if (isGeppettoError(error, 'RATE_LIMITED')) await this.#rest()
     }
+  }
+
+  async #rest(): Promise<void> {
+    await sleep(this.#context.clock, restMs, this.#socket.closed).catch(() => {}) // it is over sooner when the socket is
   }
 
   #do(command: Command): Promise<JsonObject> {
