@@ -93,6 +93,24 @@ describe('commands', () => {
     await untilView(session, ({ pending, status }) => status === 'live' && pending.length === 0)
   })
 
+  test('prompts arrive in the order in which they were sent, though the first is lost at first', async () => {
+    const asked: string[] = []
+    const session = client({
+      fetch: async (input, init) => {
+        if (init?.method !== 'POST') return fetch(input, init)
+        asked.push(JSON.parse(String(init.body)).prompt)
+        if (asked.length === 1) throw new TypeError('fetch failed')
+        return fetch(input, init)
+      },
+    }).session('ordered')
+    await client().create({ sessionId: 'ordered' })
+    const refused = session.send(' ')
+    const [one, two] = await Promise.all([session.send('Say one'), session.send('Say two')])
+    await expect(refused).rejects.toMatchObject({ code: 'REQUEST_INVALID' })
+    expect(asked).toEqual([' ', ' ', 'Say one', 'Say two'])
+    expect(one.ordinal).toBeLessThan(two.ordinal)
+  })
+
   test('a call waits for its approval, and runs with what was decided', async () => {
     const session = await client().create()
     const asking = untilView(session, ({ timeline }) =>
