@@ -69,9 +69,24 @@ export function corsHeaders(origin: string): Readonly<Record<string, string>> {
   }
 }
 
+/** What OpenAI's library says of itself with each request. */
+const libraryHeaders = [
+  'arch',
+  'helper-method',
+  'lang',
+  'os',
+  'package-version',
+  'retry-count',
+  'runtime',
+  'runtime-version',
+  'timeout',
+]
+
 export const preflightHeaders: Readonly<Record<string, string>> = {
   'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
-  'access-control-allow-headers':
+  'access-control-allow-headers': [
     'authorization, content-type, idempotency-key, last-event-id, x-api-key, x-idempotency-key',
+    ...libraryHeaders.map((name) => `x-stainless-${name}`),
+  ].join(', '),
   'access-control-max-age': '600',
 }

@@ -23,13 +23,19 @@ export async function openAiServer(
   {
     authenticate,
     store = new MemoryStore(),
+    allowedOrigins = [],
     ...options
-  }: OpenAiOptions & { readonly authenticate?: Authenticate; readonly store?: Store } = {},
+  }: OpenAiOptions & {
+    readonly authenticate?: Authenticate
+    readonly store?: Store
+    readonly allowedOrigins?: readonly string[]
+  } = {},
 ): Promise<OpenAiServer> {
   const held: Conversations[] = []
   const server = await GeppettoServer.open({
     store,
     profiles,
+    allowedOrigins,
     ...(authenticate && { authenticate }),
     dialects: [
       (context) => {

@@ -94,7 +94,9 @@ export function runtimeFor(
   if (forced !== undefined && ![...tools, ...(profile.tools ?? [])].some(({ name }) => name === forced)) {
     throw new GeppettoError('REQUEST_INVALID', `tool_choice: there is no tool ${JSON.stringify(forced)}.`)
   }
-  const offered = tools.filter(({ name }) => forced === undefined || name === forced)
+  // Under a name that a tool of the server has, it is that one that runs.
+  const isOurs = (name: string) => profile.tools?.some((tool) => tool.name === name) === true
+  const offered = tools.filter(({ name }) => !isOurs(name) && (forced === undefined || name === forced))
   const clientTools = offered.map(({ name, description, parameters }): JsonObject => {
     return { name, description: description ?? '', parameters: isJsonObject(parameters) ? parameters : {} }
   })

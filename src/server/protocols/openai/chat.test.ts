@@ -253,6 +253,25 @@ test('a client that goes away cancels nothing, and nothing is left of what it as
   expect(isDone).toBe(true)
 })
 
+test('a page of an allowed origin may send what the library sends', async () => {
+  const page = 'https://app.example.com'
+  server = await openAiServer([profile], { allowedOrigins: [page] })
+  const sent = new Set<string>()
+  const fetchAsPage: typeof fetch = async (url, init) => {
+    for (const [name] of new Headers(init?.headers)) sent.add(name)
+    return fetch(url, { ...init, headers: { ...Object.fromEntries(new Headers(init?.headers)), origin: page } })
+  }
+  const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', fetch: fetchAsPage, timeout: 9_000 })
+  await client.chat.completions.create({ model: 'assistant', messages: hello })
+  await client.chat.completions.stream({ model: 'assistant', messages: hello }).done()
+  await client.responses.stream({ model: 'assistant', input: 'Hello' }).done()
+  const preflight = await fetch(`${server.url}/v1/models`, { method: 'OPTIONS', headers: { origin: page } })
+  const allowed = preflight.headers.get('access-control-allow-headers')?.split(', ') ?? []
+  const simple = ['accept', 'user-agent', 'content-length']
+  expect([...sent].filter((name) => !allowed.includes(name) && !simple.includes(name))).toEqual([])
+  expect(preflight.headers.get('access-control-allow-origin')).toBe(page)
+})
+
 test('a token limit is told; a completion that is to be stored is a session', async () => {
   server = await openAiServer([profile])
   const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none' })

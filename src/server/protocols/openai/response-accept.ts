@@ -43,7 +43,7 @@ export async function accept(
   const withKey = key === undefined ? {} : { idempotencyKey: parseAs(keySchema, key) }
   if (previous !== undefined) {
     const asked = { ...askedInResponse(request, profile, [], false), ...withKey }
-    return { running: await goOn(context, access, previous.running, asked), part: 0 }
+    return { running: await goOn(context, access, previous, asked), part: 0 }
   }
   const named = conversationOf(request)
   // The same key leads to the same conversation.
@@ -60,15 +60,21 @@ function conversationOf({ conversation }: ResponseRequest): string | undefined {
 }
 
 /** Goes on after the turn of an earlier response: in its session when that is its latest, else in a fork. */
-async function goOn(context: ServerContext, access: Access, after: Running, asked: Asked): Promise<Running> {
+async function goOn(
+  { conversations }: ServerContext,
+  access: Access,
+  previous: ResponseOf,
+  asked: Asked,
+): Promise<Running> {
+  const { running: after } = previous
   const { prompt, ...options } = asked
-  const { conversations } = context
   const { turnId } = after.inference
   try {
     const inference = await after.session.submit(prompt, { ...options, follows: turnId })
     return { ...after, inference }
   } catch (error) {
     if (!isGeppettoError(error, 'SESSION_BUSY')) throw error
+    await stateOf(previous, 'over') // a fork is of a turn that is whole
     const forked = await conversations.fork(access.principal, after.session.id, { turnId })
     const { session } = await conversations.find(access.principal, forked)
     return { ...after, session, inference: await session.submit(prompt, options) }

@@ -1,9 +1,8 @@
 import { GeppettoError } from '../../../errors.ts'
 import type { Json } from '../../../json.ts'
 import type { ApprovalAnswer } from '../../../session/stored-session.ts'
-import { foldResponse } from './response-fold.ts'
 import type { Answer } from './response-request.ts'
-import { emptyResponse, type ResponseState } from './response-state.ts'
+import type { ResponseState } from './response-state.ts'
 import { eventsOf, type Running } from './running.ts'
 
 /**
@@ -20,13 +19,12 @@ export async function answer(
   requireComplete(state, part, answers)
   const { session } = running
   const left = new Map(answers.flatMap((one) => callOf(state, one).map((toolCallId) => [toolCallId, one])))
-  let now = emptyResponse
   // A call of several may be asked for a moment later than it was told, or may have failed before.
   for await (const event of eventsOf(running)) {
-    ;[now] = foldResponse(now, event)
     if (event.type === 'approval-requested') {
       const given = left.get(event.toolCallId)
-      if (given !== undefined) await session.decide(event.approvalId, { ...decisionOf(given), by })
+      if (given === undefined || (given.kind === 'approval' && given.approvalId !== event.approvalId)) continue
+      await session.decide(event.approvalId, { ...decisionOf(given), by })
       left.delete(event.toolCallId)
     }
     if (event.type === 'tool-result-ready') left.delete(event.toolCallId)

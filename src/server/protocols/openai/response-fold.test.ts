@@ -72,19 +72,23 @@ const asks = (toolCallId: string, toolName: string): EngineEvent => ({
   toolCallId,
   block: toolCall(toolCallId, toolName, { at: 1 }),
 })
-const waits = (toolCallId: string, toolName: string, reason: 'client-tool' | 'policy'): EngineEvent => ({
+const waits = (
+  toolCallId: string,
+  toolName: string,
+  reason: 'client-tool' | 'policy' | 'outcome-unknown',
+): EngineEvent => ({
   type: 'approval-requested',
   toolCallId,
   toolName,
   reason,
-  approvalId: `approval-${toolCallId}`,
+  approvalId: `${reason}-${toolCallId}`,
   input: { at: 1 },
   hash: 'h',
 })
-const decides = (toolCallId: string, result?: Json): EngineEvent => ({
+const decides = (toolCallId: string, result?: Json, reason = 'policy'): EngineEvent => ({
   type: 'approval-decided',
   toolCallId,
-  approvalId: `approval-${toolCallId}`,
+  approvalId: `${result === undefined ? reason : 'client-tool'}-${toolCallId}`,
   decision: 'approved',
   ...(result !== undefined && { result }),
 })
@@ -286,6 +290,24 @@ describe('a response that waits for the client', () => {
       ],
       [
         [...mcpCall, ...functionCall, 'output_item.done', 'completed'],
+        [...mcpCall, 'mcp_call.completed', 'output_item.done', 'completed'],
+      ],
+    ],
+    [
+      'asks once more for a call that may have run when its process died',
+      [
+        asks('p1', 'theirs'),
+        waits('p1', 'theirs', 'policy'),
+        decides('p1'),
+        { type: 'tool-execution-started', toolCallId: 'p1', toolName: 'theirs', input: {} },
+        waits('p1', 'theirs', 'outcome-unknown'),
+        decides('p1', undefined, 'outcome-unknown'),
+        results('p1', 'theirs'),
+        finished,
+      ],
+      [
+        [...approval, 'completed'],
+        [...mcpCall, ...approval, 'output_item.done', 'completed'],
         [...mcpCall, 'mcp_call.completed', 'output_item.done', 'completed'],
       ],
     ],

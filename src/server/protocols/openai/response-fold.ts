@@ -105,9 +105,12 @@ class Teller {
     this.#set({ approvals: [...this.state.approvals, { toolCallId, approvalId }] })
   }
 
-  #noteAnswer({ toolCallId }: EventOf<'approval-decided' | 'tool-result-ready'>): void {
+  #noteAnswer(event: EventOf<'approval-decided' | 'tool-result-ready'>): void {
     const { waits, answered } = this.state
-    this.#set({ answered: [...answered, toolCallId], waits: waits.filter((wait) => wait.toolCallId !== toolCallId) })
+    this.#set({
+      answered: [...answered, event.type === 'approval-decided' ? event.approvalId : event.toolCallId],
+      waits: waits.filter(({ toolCallId }) => toolCallId !== event.toolCallId),
+    })
   }
 
   /** The part has ended. What happens now belongs to the next one, which begins when nothing is waited for any more. */
@@ -132,13 +135,14 @@ class Teller {
     const { runtime, requested, answered, clientCalls } = this.state
     if (event.reason !== 'client-tool') {
       // Of a response that is not stored, nobody is asked.
-      if (runtime.request['store'] === false || answered.includes(event.toolCallId)) return
+      if (runtime.request['store'] === false || answered.includes(event.approvalId)) return
       this.#whole(item.approvalRequest(event))
       this.#set({ waits: [{ toolCallId: event.toolCallId, kind: 'approval' }] })
     } else {
       const names = new Set(runtime.clientTools.map(({ name }) => name))
       const calls = requested.filter(({ payload: { id, name } }) => {
-        return !answered.includes(id) && (id === event.toolCallId || names.has(name))
+        const isDone = answered.includes(id) || clientCalls.includes(id)
+        return !isDone && (id === event.toolCallId || names.has(name))
       })
       if (calls.length === 0) return
       for (const call of calls) this.#tellCall(call)

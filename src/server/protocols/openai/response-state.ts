@@ -33,7 +33,7 @@ export interface ResponseState {
   readonly requested: readonly ToolCallBlock[]
   /** What this part ended for, until it is answered. */
   readonly waits: readonly Wait[]
-  /** Every approval that was asked for, and calls that have their result. */
+  /** Every approval that was asked for; the ids of those that were decided on, and of calls that have their result. */
   readonly approvals: readonly { readonly toolCallId: string; readonly approvalId: string }[]
   readonly answered: readonly string[]
   readonly clientCalls: readonly string[]
