@@ -127,7 +127,8 @@ export class Conversations {
     const queued = heads.reduce((sum, head) => sum + stateOf(head).queue.length, 0)
     const open = await Promise.allSettled(this.#open.values())
     const running = open.filter((each) => each.status === 'fulfilled' && each.value.active !== undefined).length
-    return { queued, busySessions: heads.length, running }
+    const inMemory = await Promise.all(this.#inMemory.map((conversations) => conversations.load()))
+    return { queued, busySessions: heads.length, running: inMemory.reduce((sum, load) => sum + load.running, running) }
   }
 
   /** Cancels what runs and removes all of a session of the caller's. Throws SESSION_UNKNOWN. */

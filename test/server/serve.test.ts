@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { JsonObject } from '../../src/json.ts'
 import { geppetto } from '../support/command-line.ts'
@@ -202,6 +203,45 @@ test('its log has the ids of what each record is about, and no secret', async ()
   }
   expect(all.filter((record) => 'session_id' in record && !('run_id' in record))).toEqual([])
   expect(requests.map(({ code }) => code)).toContain('UNAUTHENTICATED')
+})
+
+test('it lets in who has a key or a signed token, each to their own sessions, and nobody else', async () => {
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  const issuer = createServer((_request, response) => {
+    const published = exportJWK(publicKey).then((key) => ({ keys: [{ ...key, kid: 'k', alg: 'ES256' }] }))
+    void published.then((keys) => response.setHeader('content-type', 'application/json').end(JSON.stringify(keys)))
+  })
+  await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve))
+  const { port } = issuer.address() as AddressInfo // it listens on a port
+  const claims = new SignJWT({})
+    .setProtectedHeader({ alg: 'ES256', kid: 'k' })
+    .setSubject('bob')
+    .setExpirationTime('1h')
+  const token = await claims.setIssuer('https://id.example.com').setAudience('chats').sign(privateKey)
+  const key = 'a-key-of-ada-0123456789'
+  const ada = { key, tenant: 'acme', name: 'ada', permissions: ['read', 'write'] }
+  writeFileSync(file('keys.json'), JSON.stringify([ada]))
+  const tokens = [
+    '--jwks-url',
+    `http://127.0.0.1:${port}/keys`,
+    '--issuer',
+    'https://id.example.com',
+    '--audience',
+    'chats',
+  ]
+  await using server = await startServer(['--db', file(), '--api-keys', file('keys.json'), ...tokens])
+  const create = async (bearer: string, session: string) => {
+    const headers = { authorization: `Bearer ${bearer}` }
+    return (await post(`${server.url}/api/sessions`, { session_id: session }, headers)).status
+  }
+  expect([await create(key, 'hers'), await create(token, 'his'), await create(`${key}x`, 'x')]).toEqual([201, 201, 401])
+  const hers = `${server.url}/api/sessions/hers`
+  const statuses = [key, token].map(async (bearer) => {
+    return (await fetch(hers, { headers: { authorization: `Bearer ${bearer}` } })).status
+  })
+  expect(await Promise.all(statuses)).toEqual([200, 404])
+  expect((await fetch(`${server.url}/metrics`, { headers: { 'x-api-key': key } })).status).toBe(403)
+  issuer.close()
 })
 
 test('with --otel the spans of an inference are sent before it ends', async () => {
