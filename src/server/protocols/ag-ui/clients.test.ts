@@ -2,11 +2,13 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } fro
 import { agentVersions, runAgent, typesOf, type SeenEvent } from '../../../../test/support/ag-ui-agents.ts'
 import {
   eventEngine,
+  forEver,
   providerCallFinished,
   textReply,
   toolReply,
   untilAborted,
 } from '../../../../test/support/event-engine.ts'
+import { mortalStore } from '../../../../test/support/mortal-store.ts'
 import { GeppettoError } from '../../../errors.ts'
 import type { EngineEvent } from '../../../events/event.ts'
 import type { Engine } from '../../../inference/engine.ts'
@@ -303,6 +305,39 @@ describe.each(agentVersions)('the official client %s', (version, agentAt) => {
     expect(last(joined.events)).toMatchObject({ type: 'RUN_FINISHED' })
     await runAgent(first) // the one that went away has a part of it
     expect(textOf(first.messages)).toEqual(['Hello'])
+  })
+
+  test('joins in again when the process that ran it has died in the middle', async () => {
+    const [begun, shared, life] = [gate(), new MemoryStore(), { isDead: false }]
+    const engine: Engine = async function* () {
+      yield { type: 'provider-call-started', provider: 'test', model: 'm' }
+      if (life.isDead) return yield* textReply('Whole.').slice(1)
+      yield { type: 'text-delta', segmentId: '0', offset: 0, delta: 'Who' }
+      yield { type: 'info', message: 'the middle' }
+      begun.open()
+      await forEver()
+    }
+    const store = mortalStore(shared, life)
+    const profiles = [{ slug: 'default', model: engine }] as const
+    // It cannot be stopped when it is dead, so it has no port.
+    const dying = await GeppettoServer.open({ store, profiles, dialects: [agUi()] })
+    vi.stubGlobal('fetch', (url: string, init: RequestInit) => dying.fetch(new Request(url, init)))
+    const agent = agentAt('http://localhost/agui', `die-${version}`)
+    agent.addMessage(user('Hi', 'u1'))
+    void runAgent(agent, {}, ({ type }) => {
+      if (type === 'TEXT_MESSAGE_CONTENT') agent.abortRun() // its connection breaks
+    }).catch(() => {})
+    await begun.wait()
+    await untilLogged(dying, `die-${version}`, 'info')
+    life.isDead = true
+    vi.unstubAllGlobals()
+    const head = await shared.head(`die-${version}`)
+    await shared.release(`die-${version}`, head?.epoch ?? 0) // nobody has it: its owner is dead
+    const { url } = await serve(engine, { store: shared })
+    const again = agentAt(url, `die-${version}`)
+    again.addMessage(user('Hi', 'u1'))
+    await runAgent(again)
+    expect(textOf(again.messages)).toEqual(['Whole.'])
   })
 
   test('goes on with another server when the one that runs it is stopped', async () => {

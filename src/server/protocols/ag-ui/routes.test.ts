@@ -1,7 +1,14 @@
 import { createParser } from 'eventsource-parser'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { SeenEvent } from '../../../../test/support/ag-ui-agents.ts'
-import { eventEngine, textReply, toolReply, type EventEngine } from '../../../../test/support/event-engine.ts'
+import {
+  eventEngine,
+  textReply,
+  toolReply,
+  untilAborted,
+  type EventEngine,
+} from '../../../../test/support/event-engine.ts'
+import { FakeClock } from '../../../../test/support/fake-clock.ts'
 import type { Engine } from '../../../inference/engine.ts'
 import { defineTool, jsonSchemaInput } from '../../../inference/tool.ts'
 import { MemoryStore } from '../../../store/memory-store.ts'
@@ -307,6 +314,43 @@ describe('a thread that waits', () => {
     expect(textOf(resumed)).toBe('Done.') // nothing had been decided
   })
 
+  test('asks a person and the client each in its way, and goes on when both have answered', async () => {
+    const engine = eventEngine(toolReply(['c1', 'show_map', {}], ['c2', 'refund', { n: 1 }]), textReply('Both.'))
+    const { post } = await serve(engine)
+    const tools = [{ name: 'show_map', description: '', parameters: { type: 'object' } }]
+    const first = await post({ messages: [hi], tools })
+    const [interruptId] = interruptsOf(first)
+    const [toolCallId] = first.events.flatMap((event) =>
+      event.type === 'TOOL_CALL_START' ? [event['toolCallId']] : [],
+    )
+    const resume = [{ interruptId, status: 'resolved', payload: { approved: true } }]
+    const decided = await post({ runId: 'r2', messages: [hi], tools, resume })
+    expect(decided.events.at(-1)).toMatchObject({ outcome: { type: 'success', pendingToolCallIds: [toolCallId] } })
+    const messages = [hi, { id: 'x', role: 'tool', toolCallId, content: 'shown' }]
+    const whole = await post({ runId: 'r3', messages, tools })
+    expect(textOf(whole)).toBe('Both.')
+    expect(
+      engine.requests[1]?.turn.blocks.flatMap((block) => (block.kind === 'tool_use' ? [block.payload.result] : [])),
+    ).toEqual(['shown', 'paid'])
+  })
+
+  test('ends the run of a prompt that came before it had to wait', async () => {
+    const [begun, more] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const calls = [async () => begun.resolve(), () => more.promise, ...toolReply(['c1', 'refund', {}])]
+    const { post, server } = await serve(eventEngine(calls, textReply('First.'), textReply('Second.')))
+    const first = post({ messages: [hi] })
+    await begun.promise
+    const messages = [hi, { id: 'u2', role: 'user', content: 'And?' }]
+    const second = post({ runId: 'r2', messages })
+    const { session } = await server.context.conversations.find({ ...localUser, tenant: 'ada' }, 't1')
+    for await (const event of session.events()) if (event.type === 'prompt-accepted' && event.block.id === 'u2') break
+    more.resolve()
+    const ids = interruptsOf(await first)
+    expect(interruptsOf(await second)).toEqual(ids)
+    const resume = ids.map((interruptId) => ({ interruptId, status: 'resolved', payload: { approved: true } }))
+    expect(textOf(await post({ runId: 'r3', messages, resume }))).toBe('First.Second.')
+  })
+
   test('shows who joins in what it waits for, also after a restart', async () => {
     const { ask, ids, server } = await waiting()
     expect(interruptsOf(await ask('/agui/t1/connect?protocolVersion=1.0', {}))).toEqual(ids)
@@ -344,4 +388,28 @@ describe('who comes back with the last ordinal', () => {
       expect(snapshotOf(all)).toHaveLength(4)
     }
   })
+})
+
+test('a caller who is let in no longer is told so, and the run goes on', async () => {
+  const clock = new FakeClock()
+  const said = Promise.withResolvers<void>()
+  let isIn = true
+  const store = new MemoryStore()
+  const model = eventEngine([async () => said.resolve(), ({ signal }) => untilAborted({ signal })])
+  const server = await GeppettoServer.open({
+    store,
+    clock,
+    profiles: [{ slug: 'default', model }],
+    authenticate: async () => (isIn ? localUser : undefined),
+    dialects: [agUi()],
+  })
+  const body = JSON.stringify({ threadId: 't1', runId: 'r1', messages: [hi] })
+  const headers = { 'content-type': 'application/json' }
+  const response = await server.fetch(new Request('http://localhost/agui', { method: 'POST', headers, body }))
+  const read = response.text()
+  await said.promise
+  isIn = false
+  await clock.advance(4_000)
+  expect(eventsOf(await read).at(-1)).toMatchObject({ type: 'RUN_ERROR', code: 'UNAUTHENTICATED' })
+  expect((await store.head('t1'))?.hasWork).toBe(true)
 })
