@@ -105,7 +105,7 @@ function madeUp(id: string): string {
 function fillings(path: string): readonly (readonly string[])[] {
   const parameters = path.match(/:\w+/g)?.length ?? 0
   if (parameters < 2) return ids.map((id) => [id])
-  return ids.flatMap((id) => ids.map((other) => [id, other]))
+  return ids.flatMap((id) => ids.map((other) => [...Array.from({ length: parameters - 1 }, () => id), other]))
 }
 
 describe('the routes', () => {
@@ -122,6 +122,7 @@ describe('the routes', () => {
         const made = await answerTo('bob', method, path, filling.map(madeUp))
         const asked = await answerTo('bob', method, path, filling)
         expect(asked.body, where).not.toContain(canary)
+        expect(made.body, where).not.toContain(sessionId)
         // What may be made under an id that a caller chooses is refused when it is there already.
         if (made.status < 300 && !/:\w/.test(path)) expect([made.status, 400, 404, 409], where).toContain(asked.status)
         else expect(asked, where).toEqual(made)
@@ -154,6 +155,18 @@ describe('the routes', () => {
       readonly sessions: readonly unknown[]
     }
     expect(sessions).toHaveLength(1)
+  })
+
+  test('show who may read what was said, and nothing of what only developers see', async () => {
+    const seen: string[] = []
+    for (const { method, path } of attacked.server.routes) {
+      if (method !== 'GET' || !/\/(?:debug|log|metrics|request|trace)(?:\/|$)/.test(path)) continue
+      seen.push(path)
+      for (const filling of fillings(path)) {
+        expect((await answerTo('ray', method, path, filling)).status, path).toBe(403)
+      }
+    }
+    expect(seen.length).toBeGreaterThan(8)
   })
 
   test('show the owner what the stranger does not get: the attack is no blank', async () => {
