@@ -1,3 +1,4 @@
+import { sleep } from '../../../clock.ts'
 import { isGeppettoError, messageOf } from '../../../errors.ts'
 import { isJsonObject, tryParseJson, type JsonObject } from '../../../json.ts'
 import { latestTurn } from '../../../session/past.ts'
@@ -9,6 +10,8 @@ import type { Socket } from '../../socket.ts'
 import { followFrames } from './frames.ts'
 import { badRequest, chosenProfile, convIdOf } from './request.ts'
 import { frameJson, lastSeqOf, ordinalOf, socketFrame } from './sem.ts'
+
+const restMs = 1_000
 
 /** How many sockets follow each conversation in this process, for those who look into it. */
 export class OpenSockets {
@@ -92,8 +95,14 @@ export function webchatSocket(
       open.add(convId, -1)
       metrics.streams.dec({ transport: 'websocket' })
     })
-    socket.onMessage((text) => {
-      if (isPing(text)) void say(socket, socketFrame('ws.pong', convId, clock.now()))
+    socket.onMessage(async (text) => {
+      try {
+        request.access.countMessage()
+        if (isPing(text)) await say(socket, socketFrame('ws.pong', convId, clock.now()))
+      } catch {
+        // Whoever sends too much is not heard for a while.
+        await sleep(clock, restMs, socket.closed).catch(() => {})
+      }
     })
     void say(socket, socketFrame('ws.hello', convId, clock.now(), { runtimeKey: runtime }))
     const follow = async () => {
