@@ -1,8 +1,10 @@
-// Builds dist: the types file by file, the code in a few bundles, for every file that is loaded costs an importer time.
+// Builds dist: the types file by file, the code in a few bundles, for every file that is loaded costs an importer
+// time; and the web app.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { rolldown } from 'rolldown'
+import { build } from 'vite'
 
 const root = resolve(import.meta.dirname, '..')
 const dist = join(root, 'dist')
@@ -49,3 +51,4 @@ await bundle.write({
 })
 await bundle.close()
 copyFileSync(join(root, 'node_modules/yaml/LICENSE'), join(dist, 'chunks/yaml.LICENSE'))
+await build({ configFile: join(root, 'web/vite.config.ts'), logLevel: 'warn' })

@@ -14,7 +14,7 @@ const steps = new Map([
   ['build', 'npm run build --silent'],
   ['tests', `vitest run ${testReporters} --outputFile.json="${testReport}"`],
   ['package', 'node scripts/package.ts'],
-  ['types', 'tsc'],
+  ['types', 'tsc && tsc -p web'],
   ['lint', 'oxlint'],
   ['format', 'oxfmt --check .'],
   ['unused', 'knip'],

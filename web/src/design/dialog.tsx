@@ -1,0 +1,42 @@
+import { Dialog as BaseDialog } from '@base-ui/react/dialog'
+import type { ReactNode } from 'react'
+import { classes } from './classes.ts'
+
+const shapes = {
+  /** In the middle of the screen. */
+  window:
+    'top-1/2 left-1/2 w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 rounded-2xl border p-5 animate-appear',
+  /** At the left edge, over its whole height. */
+  drawer: 'inset-y-0 left-0 w-[min(19rem,85vw)] border-r',
+} as const
+
+/** Something that has to be seen to before anything else. Escape and a click beside it close it. */
+export function Dialog({
+  title,
+  shape = 'window',
+  isTitleShown = true,
+  isOpen,
+  onClose,
+  children,
+}: {
+  readonly title: string
+  readonly shape?: keyof typeof shapes
+  readonly isTitleShown?: boolean
+  readonly isOpen: boolean
+  readonly onClose: () => void
+  readonly children: ReactNode
+}) {
+  return (
+    <BaseDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
+      <BaseDialog.Portal>
+        <BaseDialog.Backdrop className="fixed inset-0 z-40 bg-[oklch(0_0_0/0.4)]" />
+        <BaseDialog.Popup className={classes('fixed z-50 bg-surface shadow-float outline-none', shapes[shape])}>
+          <BaseDialog.Title className={isTitleShown ? 'mb-3 text-base font-semibold' : 'sr-only'}>
+            {title}
+          </BaseDialog.Title>
+          {children}
+        </BaseDialog.Popup>
+      </BaseDialog.Portal>
+    </BaseDialog.Root>
+  )
+}
