@@ -122,7 +122,7 @@ function append(projection: Projection, kind: 'text' | 'reasoning', { segmentId:
     kind === 'text'
       ? { type: 'TEXT_MESSAGE_CONTENT', messageId: id, delta }
       : { type: 'REASONING_MESSAGE_CONTENT', messageId: id, delta }
-  if (projection.open.some((part) => part.id === id)) return { projection, events: [content] }
+  if (isOpen(projection, kind, id)) return { projection, events: [content] }
   const open = [...projection.open, { kind, id }]
   const shown = callPrefix(event)
   const text = kind === 'text' ? { text: { id, call: shown } } : {}
@@ -136,11 +136,11 @@ function finish(
   text: string,
 ): Step {
   const { segmentId: id } = event
-  if (projection.open.some((part) => part.id === id)) return close(projection, id)
+  if (isOpen(projection, kind, id)) return close(projection, kind, id)
   // It came as a whole.
   const step = append(projection, kind, { ...event, type: 'text-delta', offset: 0, delta: text })
   if (step.events.length === 0) return step
-  const closed = close(step.projection, id)
+  const closed = close(step.projection, kind, id)
   return { ...closed, events: [...step.events, ...closed.events] }
 }
 
@@ -156,9 +156,13 @@ function sealedThought(entityId: string, encryptedValue: string): AgUiEvent {
   return { type: 'REASONING_ENCRYPTED_VALUE', subtype: 'message', entityId, encryptedValue }
 }
 
-function close(projection: Projection, id: string): Step {
-  const open = projection.open.filter((part) => part.id !== id)
-  const events = projection.open.filter((part) => part.id === id).flatMap(ending)
+function isOpen({ open }: Projection, kind: Open['kind'], id: string): boolean {
+  return open.some((part) => part.kind === kind && part.id === id)
+}
+
+function close(projection: Projection, kind: Open['kind'], id: string): Step {
+  const open = projection.open.filter((part) => part.kind !== kind || part.id !== id)
+  const events = projection.open.filter((part) => !open.includes(part)).flatMap(ending)
   return { projection: { ...projection, open }, events }
 }
 
@@ -184,7 +188,7 @@ type CallEvent = EventOf<'tool-call-started' | 'tool-call-requested'>
 
 function beginCall(projection: Projection, event: CallEvent, name: string): Step {
   const id = wireCallId(event)
-  if (projection.open.some((part) => part.id === id)) return quiet(projection)
+  if (isOpen(projection, 'call', id)) return quiet(projection)
   const call = callPrefix(event)
   const parentMessageId = projection.text?.call === call ? projection.text?.id : undefined
   const part: Open = { kind: 'call', id, name, parentMessageId: parentMessageId ?? carrierId(event), written: '' }
@@ -206,7 +210,7 @@ function requestCall(projection: Projection, event: EventOf<'tool-call-requested
   const begun = beginCall(projection, event, name)
   const isWritten = begun.projection.open.some((part) => part.kind === 'call' && part.id === id && part.written !== '')
   const written = isWritten ? quiet(begun.projection) : writeArguments(begun.projection, id, argumentsText(args))
-  const closed = close(written.projection, id)
+  const closed = close(written.projection, 'call', id)
   return { ...closed, events: [...begun.events, ...written.events, ...closed.events] }
 }
 

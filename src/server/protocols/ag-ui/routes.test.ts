@@ -274,6 +274,34 @@ describe('a thread that waits', () => {
     expect(ids).toHaveLength(2)
   })
 
+  test('asks for those too that somebody has to think about first', async () => {
+    const [clock, thought] = [new FakeClock(), Promise.withResolvers<boolean>()]
+    const slow = { ...refund, name: 'slow', needsApproval: () => thought.promise }
+    const model = eventEngine(toolReply(['c1', 'refund', {}], ['c2', 'slow', {}]))
+    const server = await GeppettoServer.open({
+      store: new MemoryStore(),
+      clock,
+      profiles: [{ slug: 'default', model, tools: [refund, slow] }],
+      dialects: [agUi()],
+    })
+    const body = JSON.stringify({ threadId: 't1', runId: 'r1', messages: [hi] })
+    const headers = { 'content-type': 'application/json' }
+    const response = await server.fetch(new Request('http://localhost/agui', { method: 'POST', headers, body }))
+    const read = response.text()
+    const { session } = await server.context.conversations.find(localUser, 't1')
+    const asked = session.events()[Symbol.asyncIterator]()
+    const untilAsked = async () => {
+      while ((await asked.next()).value?.type !== 'approval-requested') await clock.advance(0)
+    }
+    await untilAsked()
+    await clock.advance(60)
+    thought.resolve(true)
+    await untilAsked()
+    await clock.advance(60)
+    await clock.advance(60)
+    expect(interruptsOf({ status: 200, body: '', events: eventsOf(await read) })).toHaveLength(2)
+  })
+
   test('goes on when all are answered, a refusal among them', async () => {
     const { post, ids, resume } = await waiting()
     const [first = '', second = ''] = ids
