@@ -82,7 +82,7 @@ describe('sessions', () => {
     ['sessions delete nobody', 1, 'SESSION_UNKNOWN'],
     ['sessions import nowhere.jsonl', 2, 'FILE_ACCESS'],
     ['sessions list -n none', 2, 'USAGE'],
-    ['sessions list --db .', 1, 'STORE_'],
+    ['sessions list --db .', 2, 'FILE_ACCESS: . is a folder'],
     ['trace nobody', 1, 'SESSION_UNKNOWN'],
   ])('%s says what is wrong', async (line, exitCode, says) => {
     const result = await geppetto(line)
