@@ -30,16 +30,6 @@ const codes: Readonly<Record<number, string>> = {
   404: 'ROUTE_UNKNOWN',
 }
 
-/** Errors of the server's that are gone when one waits. */
-const passing: ReadonlySet<string> = new Set([
-  'SERVER_UNREACHABLE',
-  'SERVER_STOPPING',
-  'STORE_BUSY',
-  'STORE_CLOSED',
-  'RATE_LIMITED',
-  'REQUEST_TOO_SLOW',
-])
-
 /** The server's HTTP interface: one request, or one that is repeated until it is answered. */
 export class Api {
   readonly #options: ApiOptions
@@ -98,13 +88,17 @@ export class Api {
         if (request.signal.aborted || !isGeppettoError(error)) throw error
         // Said of a request that came through before, though its answer did not.
         if (attempt > 0 && isDone?.(error) === true) return null
-        if (!passing.has(error.code)) throw error
-        const asked = error.details['retryAfterMs']
-        const waitMs = Math.max(typeof asked === 'number' ? asked : 0, retryDelayMs(attempt, random))
-        await sleep(clock, waitMs, request.signal)
+        if (!passes(error)) throw error
+        await sleep(clock, retryDelayMs(error, attempt, random), request.signal)
       }
     }
   }
+}
+
+/** Whether the error is gone when one waits; all others are answers. A queue that is full is one: its sender is to know. */
+function passes({ code, details }: GeppettoError): boolean {
+  const isBusy = details['status'] === 408 || details['status'] === 503
+  return code === 'SERVER_UNREACHABLE' || code === 'RATE_LIMITED' || isBusy
 }
 
 async function refusal(response: Response): Promise<GeppettoError> {

@@ -54,7 +54,7 @@ export async function* followSession(
     place = afterLoss(place, error)
     if (clock.monotonic() - openedAt >= goodMs) attempt = 0
     yield { kind: 'lost', error }
-    await pause(clock, retryDelayMs(attempt, random), signal, onWake)
+    await pause(clock, retryDelayMs(error, attempt, random), signal, onWake)
   }
 }
 

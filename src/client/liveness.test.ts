@@ -4,6 +4,7 @@ import { WebSocketServer } from 'ws'
 import type { AddressInfo } from 'node:net'
 import { FakeClock, settle } from '../../test/support/fake-clock.ts'
 import type { Clock } from '../clock.ts'
+import { GeppettoError } from '../errors.ts'
 import { createClient } from './client.ts'
 import { heartbeatMs, silenceMs, Watchdog } from './link.ts'
 import { retryDelayMs } from './retry.ts'
@@ -85,10 +86,20 @@ describe('a connection', () => {
 
 describe('the pause before the next attempt', () => {
   test('grows to ten seconds, and chance spreads it from nothing on', () => {
-    const longest = Array.from({ length: 9 }, (_, attempt) => retryDelayMs(attempt, () => 1))
+    const error = new GeppettoError('SERVER_UNREACHABLE', 'gone')
+    const longest = Array.from({ length: 9 }, (_, attempt) => retryDelayMs(error, attempt, () => 1))
     expect(longest).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000])
-    expect(retryDelayMs(5, () => 0)).toBe(0)
-    expect(retryDelayMs(5_000, () => 0.5)).toBe(5_000)
+    expect(retryDelayMs(error, 5, () => 0)).toBe(0)
+    expect(retryDelayMs(error, 5_000, () => 0.5)).toBe(5_000)
+  })
+
+  test.each([
+    [2_000, 2_125],
+    [3_600_000, 60_125],
+    [-5, 125],
+  ])('heeds a server that asks for %s ms', (retryAfterMs, expected) => {
+    const error = new GeppettoError('RATE_LIMITED', 'slow down', { details: { retryAfterMs } })
+    expect(retryDelayMs(error, 0, () => 0.5)).toBe(expected)
   })
 
   test('is over at once when the page hears of a network', async () => {
