@@ -6,7 +6,14 @@ import * as ai700 from 'ai-7.0.0'
 import * as ai7 from 'ai'
 import { afterEach, describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { eventEngine, providerCallFinished, textReply, toolReply, untilAborted, type EngineStep } from '../../../../test/support/event-engine.ts'
+import {
+  eventEngine,
+  providerCallFinished,
+  textReply,
+  toolReply,
+  untilAborted,
+  type EngineStep,
+} from '../../../../test/support/event-engine.ts'
 import {
   createChat,
   loadMessages,
@@ -18,13 +25,13 @@ import {
   type ChatMessage,
   type ChatPart,
 } from '../../../../test/support/ai-sdk-chat.ts'
+import { systemClock, type Clock } from '../../../clock.ts'
 import type { EngineEvent } from '../../../events/event.ts'
 import { defineTool, type Tool } from '../../../inference/tool.ts'
 import { MemoryStore } from '../../../store/memory-store.ts'
-import type { Store } from '../../../store/store.ts'
 import { assistantText, reasoning } from '../../../turns/block.ts'
 import { listen } from '../../node.ts'
-import { GeppettoServer } from '../../server.ts'
+import { GeppettoServer, type ServerOptions } from '../../server.ts'
 import { aiSdk } from './routes.ts'
 import type { UiVersion } from './chunk.ts'
 
@@ -57,10 +64,10 @@ interface Served {
 
 async function serve(
   calls: readonly (readonly EngineStep[])[],
-  { tools = [], store = new MemoryStore() }: { readonly tools?: readonly Tool[]; readonly store?: Store } = {},
+  { tools = [], ...options }: Partial<ServerOptions> & { readonly tools?: readonly Tool[] } = {},
 ): Promise<Served> {
   const profiles = [{ slug: 'default', model: eventEngine(...calls), tools }] as const
-  const server = await GeppettoServer.open({ store, profiles, dialects: [aiSdk()] })
+  const server = await GeppettoServer.open({ store: new MemoryStore(), profiles, dialects: [aiSdk()], ...options })
   const listening = await listen(server, { port: 0 })
   let closed: Promise<void> | undefined
   const close = () => (closed ??= listening.close())
@@ -106,7 +113,11 @@ const says = (text: string) => (messages: readonly ChatMessage[]) => transcript(
 
 const started: EngineEvent = { type: 'provider-call-started', provider: 'test', model: 'test-1' }
 const delta = (text: string, offset = 0): EngineEvent => ({ type: 'text-delta', segmentId: '0', offset, delta: text })
-const textEnd = (text: string): EngineEvent => ({ type: 'text-segment-finished', segmentId: '0', block: assistantText(text) })
+const textEnd = (text: string): EngineEvent => ({
+  type: 'text-segment-finished',
+  segmentId: '0',
+  block: assistantText(text),
+})
 
 const thoughtful: readonly EngineEvent[] = [
   started,
@@ -163,7 +174,11 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
       'source-url',
     ])
     expect(partOf(chat, 'tool-weather')).toMatchObject({ state: 'output-available', output: { degrees: 7 } })
-    expect(chat.messages[1]?.metadata).toMatchObject({ session_id: chat.id, finish_class: 'completed', usage: { input_tokens: 3 } })
+    expect(chat.messages[1]?.metadata).toMatchObject({
+      session_id: chat.id,
+      finish_class: 'completed',
+      usage: { input_tokens: 3 },
+    })
     expect(plain(await loadMessages(url, chat.id, ui))).toEqual(plain(chat.messages))
   })
 
@@ -181,7 +196,9 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
     ['lets a call be made', true],
     ['forbids a call', false],
   ])('%s', async (_what, approved) => {
-    const { url } = await serve([toolReply(['call_1', 'refund', { cents: 5 }]), textReply('Done.')], { tools: [refund] })
+    const { url } = await serve([toolReply(['call_1', 'refund', { cents: 5 }]), textReply('Done.')], {
+      tools: [refund],
+    })
     const when = ai.lastAssistantMessageIsCompleteWithApprovalResponses
     const watch = watching()
     const chat = createChat(ai, { url, ui, ...(when && { sendAutomaticallyWhen: when }), onChange: watch.onChange })
@@ -191,7 +208,9 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
     if (ui === '5') {
       const asked = partOf(chat, 'data-geppetto-approval')
       expect(asked?.data).toMatchObject({ tool_name: 'refund', input: { cents: 5 }, reason: 'policy' })
-      await chat.sendMessage(undefined, { body: { approvals: [{ approval_id: asked?.data?.['approval_id'], approved }] } })
+      await chat.sendMessage(undefined, {
+        body: { approvals: [{ approval_id: asked?.data?.['approval_id'], approved }] },
+      })
     } else {
       const id = partOf(chat, 'tool-refund')?.approval?.id ?? ''
       await chat.addToolApprovalResponse?.({ id, approved })
@@ -253,7 +272,9 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
 
   test('comes back in mid-stream', async () => {
     const more = gate()
-    const { url } = await serve([[started, delta('Hel'), more.wait, delta('lo', 3), textEnd('Hello'), providerCallFinished(1)]])
+    const { url } = await serve([
+      [started, delta('Hel'), more.wait, delta('lo', 3), textEnd('Hello'), providerCallFinished(1)],
+    ])
     const first = watching()
     const left = createChat(ai, { url, ui, onChange: first.onChange })
     const sent = left.sendMessage({ text: 'Hi' })
@@ -278,13 +299,19 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
 
   test('goes on when the server is started anew in mid-answer', async () => {
     const store = new MemoryStore()
-    const before = await serve([[started, delta('Hel'), untilAborted]], { store })
+    const clock: Clock = { ...systemClock, schedule: (ms, run) => systemClock.schedule(ms / 50, run) }
+    const before = await serve([[started, delta('Hel'), untilAborted]], { store, clock })
     const watch = watching()
     let { url } = before
-    const chat = createChat(ai, { url: 'http://chat.example', ui, onChange: watch.onChange, fetch: rerouted(() => url) })
+    const chat = createChat(ai, {
+      url: 'http://chat.example',
+      ui,
+      onChange: watch.onChange,
+      fetch: rerouted(() => url),
+    })
     const sent = chat.sendMessage({ text: 'Hi' })
     await watch.until(says('Hel'))
-    await before.close()
+    await before.close() // the reply does not end in time for another process to go on after it
     await sent
     expect(chat.status).toBe('error')
     const after = await serve([textReply('Hello')], { store })
@@ -301,7 +328,12 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
         started,
         delta('Half of'),
         again.wait,
-        { type: 'attempt-discarded', error: { code: 'PROVIDER_STALLED', message: 'no more came' }, blocks: 0, retryInMs: 0 },
+        {
+          type: 'attempt-discarded',
+          error: { code: 'PROVIDER_STALLED', message: 'no more came' },
+          blocks: 0,
+          retryInMs: 0,
+        },
         ...textReply('The whole.'),
       ],
     ])

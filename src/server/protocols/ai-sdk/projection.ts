@@ -234,7 +234,7 @@ function end(state: MessageState, ...said: readonly Chunk[]): Step {
   return [ended, [...ends, ...said]]
 }
 
-function startOf({ sessionId, inferenceId = '', turnId = '' }: InferenceEvent): Chunk {
+function startOf({ sessionId, inferenceId = '', turnId }: InferenceEvent): Chunk {
   const messageMetadata = { session_id: sessionId, inference_id: inferenceId, turn_id: turnId }
   return { type: 'start', messageId: inferenceId, messageMetadata }
 }
@@ -243,9 +243,7 @@ function endOf(event: InferenceEvent): readonly Chunk[] {
   if (!('result' in event) || event.type === 'approval-decided')
     return [{ type: 'finish', finishReason: 'tool-calls', messageMetadata: {} }]
   const { result } = event
-  return [
-    { type: 'finish', finishReason: finishReasons[result.finish_class], messageMetadata: resultMetadata(result) },
-  ]
+  return [{ type: 'finish', finishReason: finishReasons[result.finish_class], messageMetadata: resultMetadata(result) }]
 }
 
 const finishReasons: Readonly<Record<FinishClass, FinishReason>> = {

@@ -5,7 +5,14 @@ import type { Exchange, History } from './history.ts'
 import { userMessageId } from './history.ts'
 import { isToolPart, type MessagePart } from './message.ts'
 import { isPending, type Call } from './projection.ts'
-import { promptOf, type ChatRequest, type SentApproval, type SentMessage, type SentPart, type SentPrompt } from './request.ts'
+import {
+  promptOf,
+  type ChatRequest,
+  type SentApproval,
+  type SentMessage,
+  type SentPart,
+  type SentPrompt,
+} from './request.ts'
 
 /** An answer to a call that waits. */
 export interface Answer extends ApprovalAnswer {
@@ -143,7 +150,11 @@ function verifyCall(message: SentMessage, part: SentPart, { parts, calls }: Know
   if (known === undefined || !isToolPart(known) || known.type !== part.type)
     throw refused(message, `the log has no call ${toolCallId} of this tool`)
   const call = calls.find(({ id }) => id === toolCallId)
-  if (state !== 'input-streaming' && known.state !== 'input-streaming' && !jsonEqual(input ?? null, known.input ?? null))
+  if (
+    state !== 'input-streaming' &&
+    known.state !== 'input-streaming' &&
+    !jsonEqual(input ?? null, known.input ?? null)
+  )
     throw refused(message, `call ${toolCallId} has other arguments`)
   const asked = call?.approval
   const isClientTool = asked?.reason === 'client-tool'
@@ -177,7 +188,8 @@ function verifyCall(message: SentMessage, part: SentPart, { parts, calls }: Know
 function answerTo(history: History, sent: SentApproval): readonly Answer[] {
   for (const { accepted, state } of history.exchanges.toReversed()) {
     const asked = state.calls.find(({ approval }) => approval?.approvalId === sent.approval_id)?.approval
-    if (asked !== undefined && asked.reason !== 'client-tool') return decision({ id: accepted.inferenceId }, asked, sent)
+    if (asked !== undefined && asked.reason !== 'client-tool')
+      return decision({ id: accepted.inferenceId }, asked, sent)
   }
   throw new GeppettoError('HISTORY_REFUSED', `The chat has no approval ${sent.approval_id}.`)
 }

@@ -53,7 +53,10 @@ export const chatSchema = v.object({
 export type ChatRequest = v.InferOutput<typeof chatSchema>
 
 /** Who is to answer, as the turn says it; undefined when the client leaves that as it is. */
-export function runtimeOf({ profile, client_tools }: ChatRequest, slug: (profile?: string) => string): Json | undefined {
+export function runtimeOf(
+  { profile, client_tools }: ChatRequest,
+  slug: (profile?: string) => string,
+): Json | undefined {
   if (profile === undefined && client_tools === undefined) return undefined
   return { profile: slug(profile), ...(client_tools !== undefined && { client_tools: client_tools as Json }) } // out of JSON
 }
@@ -69,7 +72,10 @@ export function promptOf({ id, parts }: SentMessage): SentPrompt {
   const files = parts.filter(({ type }) => type === 'file').map(attachmentOf)
   const other = parts.find(({ type }) => type !== 'text' && type !== 'file' && !type.startsWith('data-'))
   if (other !== undefined)
-    throw new GeppettoError('REQUEST_INVALID', `Message ${id} has a part of type ${other.type}: a user sends text and files.`)
+    throw new GeppettoError(
+      'REQUEST_INVALID',
+      `Message ${id} has a part of type ${other.type}: a user sends text and files.`,
+    )
   return { text: texts.join('\n'), images: imagesOf(files) }
 }
 
@@ -77,5 +83,8 @@ function attachmentOf({ url = '', mediaType = '' }: SentPart): Attachment {
   const inline = /^data:([^;,]+)(?:;[^;,]+)*;base64,(.*)$/s.exec(url)
   if (inline !== null) return { type: 'image', media_type: inline[1] ?? '', data: inline[2] ?? '' }
   if (mediaType.startsWith('image/')) return { type: 'image_url', url }
-  throw new GeppettoError('ATTACHMENT_INVALID', `A file of type ${mediaType} cannot be shown to the model; send images.`)
+  throw new GeppettoError(
+    'ATTACHMENT_INVALID',
+    `A file of type ${mediaType} cannot be shown to the model; send images.`,
+  )
 }

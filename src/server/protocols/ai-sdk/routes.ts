@@ -56,7 +56,10 @@ function chatRoutes(context: ServerContext, { ui: usual = '5' }: AiSdkOptions): 
     const ui = uiOf(c)
     const startIndex = parseAs(startIndexSchema, c.req.query('startIndex')) ?? 0
     if (startIndex !== 0 && ui !== '7')
-      throw new GeppettoError('REQUEST_INVALID', 'A stream from a chunk on is for clients of 7: send ui=7 with all requests.')
+      throw new GeppettoError(
+        'REQUEST_INVALID',
+        'A stream from a chunk on is for clients of 7: send ui=7 with all requests.',
+      )
     const found = await streamOf(context, c, ui)
     if (found === undefined) return c.body(null, 204)
     c.set('subject', found)
@@ -106,7 +109,7 @@ async function streamOf(
     const { inferenceId, leg } = readRunId(c.req.param('id') ?? '')
     const [place] = await conversations.store.find(inferenceId)
     if (place === undefined || place.ordinal === 0) throw error
-    const { session } = await conversations.find(principal, place.sessionId)
+    const { session } = await conversations.find(principal, place.sessionId).catch(() => Promise.reject(error)) // by the id that was asked for
     return { ...handleOf(place.sessionId, await session.inference(inferenceId)), ui, leg }
   }
 }
@@ -137,7 +140,8 @@ class Chat {
     const branch = await branchOf(conversations, this.#request)
     const [only, ...others] = messages
     // A prompt alone, as applications send it that leave the history to us, need not be held against the history.
-    if (only?.role === 'user' && others.length === 0 && trigger === 'submit-message' && approvals.length === 0) {
+    const isAlone = only?.role === 'user' && others.length === 0 && approvals.length === 0
+    if (isAlone && trigger === 'submit-message' && branch === id) {
       try {
         return await this.#submit(branch, only.id, promptOf(only))
       } catch (error) {
@@ -232,4 +236,3 @@ class Chat {
 function messageKey(messageId: string, replaces?: string): string {
   return replaces === undefined ? `ai-sdk:${messageId}` : `ai-sdk:${messageId}#${replaces}`
 }
-
