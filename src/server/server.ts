@@ -8,7 +8,16 @@ import { StepController } from '../inference/steps.ts'
 import type { Store } from '../store/store.ts'
 import { requireAccess, type Access, type AccessRules } from './access.ts'
 import { ticketRoutes, Tickets } from './auth-tickets.ts'
-import type { Client, Dialect, Pages, RouteEnv, ServerContext, SocketHandler, Subject, WhileRunning } from './context.ts'
+import type {
+  Client,
+  Dialect,
+  Pages,
+  RouteEnv,
+  ServerContext,
+  SocketHandler,
+  Subject,
+  WhileRunning,
+} from './context.ts'
 import { Conversations } from './conversations.ts'
 import { logIds, silentLog, withoutKeys, type Log } from './log.ts'
 import { measuredStore } from './measured-store.ts'
