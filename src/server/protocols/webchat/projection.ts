@@ -97,7 +97,7 @@ function projectRun(running: RunningInference, event: RunEvent): Projected {
       // A call that a program made has not been asked for by the model.
       const start: SemEvent = { type: 'tool.start', id, data: { id, name, input: {} } }
       const begun = tools.length === running.tools.length ? [start] : []
-      return [{ ...running, tools }, [...begun, ...answered(id, said, customKinds[name])]]
+      return [{ ...running, tools }, [...begun, ...answered(id, said, customKinds.get(name))]]
     }
     case 'log': {
       const { level, message, fields } = event
@@ -233,7 +233,7 @@ function finalOf({ id, role, text, isFinal }: OpenText, metadata?: JsonObject): 
 }
 
 /** Results that clients have a card of their own for, by the tool. */
-const customKinds: Readonly<Record<string, string>> = { calc: 'calc_result' }
+const customKinds: ReadonlyMap<string, string> = new Map([['calc', 'calc_result']])
 
 function answered(id: string, result: Json, customKind?: string): readonly SemEvent[] {
   const text = typeof result === 'string' ? result : JSON.stringify(result)

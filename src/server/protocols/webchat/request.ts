@@ -103,8 +103,7 @@ export function profileNamed(profiles: Profiles, slug: string, sentence: string)
 /** What answers: the profile, and what the caller changes of it, where it may. Other keys of `overrides` are not for it. */
 function runtimeOf(profile: Profile, overrides: JsonObject): Runtime {
   const { system_prompt: prompt, middlewares, tools } = overrides
-  const isOverridden = [prompt, middlewares, tools].some((given) => given !== undefined && given !== null)
-  if (!isOverridden) return { profile: profile.slug }
+  if (![prompt, middlewares, tools].some(isGiven)) return { profile: profile.slug }
   if (profile.allowsOverrides !== true) throw badRequest('profile does not allow engine overrides')
   return {
     profile: profile.slug,

@@ -94,6 +94,25 @@ describe('a server that is started anew', () => {
     }))
 })
 
+describe('two servers of one store', () => {
+  test('give the same frames, whichever took the prompt', () =>
+    inFolder(async (file) => {
+      const stores = await Promise.all([SqliteStore.open(file), SqliteStore.open(file)])
+      const [one, other] = await Promise.all(stores.map((store) => startWebchat({ store })))
+      if (one === undefined || other === undefined) throw new Error('there are two')
+      const clients = await Promise.all([one, other].map(({ url }) => WebchatClient.connect(url, 'c')))
+      await one.chat({ prompt: 'Say one', conv_id: 'c' })
+      await other.chat({ prompt: 'Say two', conv_id: 'c' })
+      await Promise.all(clients.map((client) => client.untilEnded(2)))
+      const [first, second] = clients.map(({ frames }) => frames.slice(1))
+      expect(first).toEqual(second)
+      expect(await timelineOf(one, 'c')).toEqual(await timelineOf(other, 'c'))
+      await Promise.all(clients.map((client) => client.close()))
+      await Promise.all([one.close(), other.close()])
+      await Promise.all(stores.map((store) => store.close()))
+    }))
+})
+
 describe('sessions and conversations', () => {
   test('are one: a session is found by the id that its events have, by sinks too, and after a restart', () =>
     inFolder(async (file) => {

@@ -5,12 +5,14 @@ import { latestTurn } from '../../../session/past.ts'
 import { requireCursor } from '../../../session/follow.ts'
 import type { Head } from '../../../store/store.ts'
 import { runtimeKey } from '../../../turns/keys.ts'
+import { createTurn } from '../../../turns/turn.ts'
 import type { ServerContext, SocketHandler, SocketRequest } from '../../context.ts'
 import type { Socket } from '../../socket.ts'
 import { followFrames } from './frames.ts'
 import { badRequest, chosenProfile, convIdOf } from './request.ts'
 import { frameJson, lastSeqOf, ordinalOf, socketFrame } from './sem.ts'
 
+/** How long nothing is heard from a caller who has sent too much. */
 const restMs = 1_000
 
 /** How many sockets follow each conversation in this process, for those who look into it. */
@@ -46,8 +48,11 @@ export async function attach(context: ServerContext, { url, headers, access }: S
   const convId = convIdOf(url.searchParams.get('conv_id') ?? '')
   const { slug } = chosenProfile(profiles, { url, headers })
   const { principal } = access
-  if (principal.permissions.has('write')) await conversations.create(principal, convId).catch(unlessTaken)
-  const head = await conversations.head(principal, convId)
+  const head = await conversations.head(principal, convId).catch(async (error: unknown) => {
+    if (!isGeppettoError(error, 'SESSION_UNKNOWN') || !principal.permissions.has('write')) throw error
+    await conversations.create(principal, convId).catch(unlessTaken)
+    return conversations.head(principal, convId)
+  })
   const since = url.searchParams.get('since')
   if (since !== null && !/^\d{1,16}$/.test(since))
     throw badRequest('bad since: it is the seq of the last frame that is known')
@@ -56,12 +61,16 @@ export async function attach(context: ServerContext, { url, headers, access }: S
   return { head, after, runtime: (await answeringProfile(context, head)) ?? slug }
 }
 
-/** The profile of the turn that the conversation is at; undefined when nobody has been asked yet. */
+/** The profile that answered last; undefined when nobody has been asked yet. */
 export async function answeringProfile(
-  { conversations, profiles }: ServerContext,
+  { conversations: { store }, profiles }: ServerContext,
   head: Head,
 ): Promise<string | undefined> {
-  const turn = await latestTurn(conversations.store, head)
+  const [last] =
+    head.snapshots === 0 ? [] : await store.snapshots(head.sessionId, { from: head.snapshots - 1, limit: 1 })
+  // A snapshot says it without its blocks; before the first one there is a turn with a prompt at most.
+  const metadata = last === undefined ? undefined : tryParseJson(last.metadata)
+  const turn = isJsonObject(metadata) ? { ...createTurn(), metadata } : await latestTurn(store, head)
   return turn && profiles.runtimeOf(runtimeKey.get(turn)).profile
 }
 
@@ -100,7 +109,6 @@ export function webchatSocket(
         request.access.countMessage()
         if (isPing(text)) await say(socket, socketFrame('ws.pong', convId, clock.now()))
       } catch {
-        // Whoever sends too much is not heard for a while.
         await sleep(clock, restMs, socket.closed).catch(() => {})
       }
     })

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import type { Dialect, RouteEnv, ServerContext, SocketRequest } from '../../context.ts'
 import { debugRoutes } from './debug.ts'
 import { methodNotAllowed, plainErrors, plainResponse } from './plain.ts'
-import { badRequest, chosenProfile, profileCookie, profileNamed, readAs, readChatRequest } from './request.ts'
+import { badRequest, chosenProfile, convIdOf, profileCookie, profileNamed, readAs, readChatRequest } from './request.ts'
 import { attach, OpenSockets, webchatSocket } from './socket.ts'
 import { submitChat } from './submit.ts'
 import { timelineRoute } from './timeline.ts'
@@ -52,7 +52,7 @@ export function webchat({ debugApi = false, basePrefix = '' }: WebchatOptions = 
       '/ws',
       plainErrors(context, 'failed to join conversation', async (c) => {
         const { raw: request } = c.req
-        if ((c.req.query('conv_id') ?? '').trim() === '') throw badRequest('missing conv_id')
+        convIdOf(c.req.query('conv_id') ?? '')
         chosenProfile(context.profiles, { url: new URL(request.url), headers: request.headers })
         throw badRequest('this address is for WebSockets')
       }),
