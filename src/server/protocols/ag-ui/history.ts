@@ -61,7 +61,7 @@ export function newsOf(messages: readonly InputMessage[], entities: readonly Ent
 }
 
 /** Whether a result of the client's is what the call waits for. */
-export function isWaitedFor({ status, approval }: ToolCallEntity): boolean {
+function isWaitedFor({ status, approval }: ToolCallEntity): boolean {
   return status === 'awaiting-approval' && approval?.reason === 'client-tool'
 }
 

@@ -228,6 +228,18 @@ describe('a run', () => {
       'HISTORY_REFUSED',
     ],
     [
+      'an answer by the name of the thread',
+      { messages: [hi, { id: 't1:0', role: 'assistant', content: 'I will.' }] },
+      400,
+      'HISTORY_REFUSED',
+    ],
+    [
+      'an empty question in a new thread',
+      { threadId: 'new', messages: [{ ...hi, content: '' }] },
+      400,
+      'REQUEST_INVALID',
+    ],
+    [
       'a result that no tool gave',
       { messages: [hi, { id: 'x', role: 'tool', toolCallId: 'c', content: 'paid' }] },
       400,

@@ -3,9 +3,10 @@ import type { JsonObject } from '../../../json.ts'
 import type { StoredSession } from '../../../session/stored-session.ts'
 import { readTimeline } from '../../../session/window.ts'
 import { stateOf, unknownSession } from '../../../session/writer.ts'
-import type { Head } from '../../../store/store.ts'
+import type { Head, Store } from '../../../store/store.ts'
 import type { Entity } from '../../../timeline/entity.ts'
 import { entitiesOf } from '../../../timeline/timeline.ts'
+import type { ImagePart } from '../../../turns/block.ts'
 import type { Access } from '../../access.ts'
 import { imagesOf } from '../../attachments.ts'
 import type { ServerContext } from '../../context.ts'
@@ -28,10 +29,11 @@ export async function startRun(
 ): Promise<RunStream> {
   const runtime = runtimeOf(context, profile, input)
   const { session, head, news, entities } = await read(context, access, input)
+  const prompt = promptOf(news)
   const run = { threadId: input.threadId, runId: input.runId, isCurrent: typeof input.protocolVersion === 'string' }
   const decided = await decide(session, input, news, entities, access.principal.name)
   if ('refusal' in decided) return { ...(await joinRun(context, run, session)), ...decided }
-  if (news.prompt.length > 0) return prompted(context, run, session, news, runtime)
+  if (prompt !== undefined) return prompted(context, run, session, prompt, runtime)
   return decided.isNew ? continued(run, session, head) : joinRun(context, run, session)
 }
 
@@ -41,18 +43,41 @@ async function read({ conversations }: ServerContext, { principal }: Access, { t
   if ((await store.head(threadId)) === undefined) {
     const news = newsOf(messages, [], true)
     if (news.strangers.length > 0) throw unknownMessage(news.strangers[0])
-    if (news.prompt.length > 0) await conversations.findOrCreate(principal, threadId)
+    if (promptOf(news) !== undefined) await conversations.findOrCreate(principal, threadId)
   }
   const { session, head } = await conversations.find(principal, threadId)
   const { timeline, isComplete } = await readTimeline(store, head)
   const entities = entitiesOf(timeline)
-  const news = newsOf(messages, entities, isComplete)
-  // What is not in the end of the session: said long ago, or by an attempt that failed.
-  for (const id of news.strangers) {
-    const places = await store.find(providerCallOf(id))
-    if (places.every(({ sessionId }) => sessionId !== threadId)) throw unknownMessage(id)
-  }
+  const news = newsOf(messages, entities, isComplete && head.firstOrdinal === 1)
+  for (const id of news.strangers) if (!(await isOurs(store, threadId, id))) throw unknownMessage(id)
   return { session, head, news, entities }
+}
+
+/** Whether an id that is not in the end of the session came out of it: long ago, or from an attempt that failed. */
+async function isOurs(store: Store, threadId: string, id: string): Promise<boolean> {
+  const places = await store.find(providerCallOf(id))
+  const place = places.find(({ sessionId }) => sessionId === threadId)
+  if (place === undefined) return false
+  const [entry] = await store.read(threadId, { after: place.ordinal - 1, limit: 1 })
+  return entry?.type === 'provider-call-started' // other things have names too
+}
+
+interface Prompt {
+  readonly text: string
+  readonly images: readonly ImagePart[]
+  readonly messageId: string
+}
+
+/** What is asked anew; undefined when nothing is. Throws REQUEST_INVALID and ATTACHMENT_INVALID. */
+function promptOf({ prompt }: News): Prompt | undefined {
+  const last = prompt.at(-1)
+  if (last === undefined) return undefined
+  const text = prompt.map(({ content }) => textOf(content)).join('\n\n')
+  const images = imagesOf(prompt.flatMap(({ content }) => attachmentsOf(content)))
+  if (text.trim() === '' && images.length === 0) {
+    throw new GeppettoError('REQUEST_INVALID', 'The message of the user is empty; send a text or an image.')
+  }
+  return { text, images, messageId: last.id }
 }
 
 function unknownMessage(id = ''): GeppettoError {
@@ -88,22 +113,10 @@ async function prompted(
   { conversations, whileRunning }: ServerContext,
   run: Run,
   session: StoredSession,
-  { prompt }: News,
+  { text, ...prompt }: Prompt,
   runtime: JsonObject,
 ): Promise<RunStream> {
-  const text = prompt.map(({ content }) => textOf(content)).join('\n\n')
-  const images = imagesOf(prompt.flatMap(({ content }) => attachmentsOf(content)))
-  if (text.trim() === '' && images.length === 0) {
-    throw new GeppettoError('REQUEST_INVALID', 'The message of the user is empty; send a text or an image.')
-  }
-  const messageId = prompt.at(-1)?.id
-  const target = await session.submit(text, {
-    images,
-    runtime,
-    whileRunning,
-    idempotencyKey: run.runId,
-    ...(messageId !== undefined && { messageId }),
-  })
+  const target = await session.submit(text, { ...prompt, runtime, whileRunning, idempotencyKey: run.runId })
   const { active, queue } = stateOf(await conversations.store.head(session.id))
   const first = active?.inferenceId ?? queue[0]?.inferenceId ?? target.id
   const after = target.ordinal - 1
