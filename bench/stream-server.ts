@@ -56,4 +56,5 @@ process.on('message', () => {
   const { user, system } = process.cpuUsage()
   process.send?.({ rss: process.memoryUsage.rss(), cpu: user + system })
 })
+process.on('SIGINT', () => process.exit())
 process.send?.(port ?? 0)

@@ -72,8 +72,9 @@ export class Conversations {
     return head
   }
 
-  /** A session of the caller's, ready for commands. Throws SESSION_UNKNOWN. */
+  /** A session of the caller's, ready for commands. Throws SESSION_UNKNOWN, and SERVER_STOPPING when it is too late for any. */
   async find(principal: Principal, sessionId: string): Promise<Conversation> {
+    this.#requireRunning()
     const head = await this.head(principal, sessionId)
     return { head, session: await this.#session(sessionId) }
   }

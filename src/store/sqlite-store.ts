@@ -58,7 +58,7 @@ export class SqliteStore implements Store {
   }
 
   async commit(commit: Commit): Promise<Committed> {
-    const committed = await this.#write(() => this.#commit(commit), commit.endsWork === true)
+    const committed = await this.#write(commit.sessionId, () => this.#commit(commit), commit.endsWork === true)
     if (committed.status === 'committed') this.#watchers.wake(commit.sessionId)
     return committed
   }
@@ -180,7 +180,7 @@ export class SqliteStore implements Store {
   }
 
   async claim(sessionId: string, owner: string, ttlMs: number): Promise<Claimed> {
-    return this.#write<Claimed>(() => {
+    return this.#write<Claimed>(sessionId, () => {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined) return { status: 'missing' }
       const holder = this.#ownerOf(session)
@@ -195,7 +195,7 @@ export class SqliteStore implements Store {
   }
 
   async renew(sessionId: string, epoch: number, ttlMs: number): Promise<Head | undefined> {
-    return this.#write(() => {
+    return this.#write(sessionId, () => {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined || session.owner === null || session.epoch !== epoch) return undefined
       return this.#lease(session, epoch, session.owner, ttlMs)
@@ -203,7 +203,7 @@ export class SqliteStore implements Store {
   }
 
   async release(sessionId: string, epoch: number): Promise<void> {
-    await this.#write(() => {
+    await this.#write(sessionId, () => {
       const session = this.#sql.session.get(sessionId)
       if (session?.epoch === epoch) this.#sql.setLease.run(epoch, null, 0, 0, session.number)
     })
@@ -223,7 +223,7 @@ export class SqliteStore implements Store {
   }
 
   async #trim(sessionId: string, before: number): Promise<void> {
-    await this.#write(() => {
+    await this.#write(sessionId, () => {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined || before <= session.first_ordinal) return
       const first = Math.min(before, session.ordinal + 1)
@@ -243,7 +243,7 @@ export class SqliteStore implements Store {
   }
 
   async #delete(sessionId: string): Promise<boolean> {
-    const wasThere = await this.#write(() => {
+    const wasThere = await this.#write(sessionId, () => {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined) return false
       this.#sql.raiseFirstEpoch.run(session.epoch + 1)
@@ -344,10 +344,10 @@ export class SqliteStore implements Store {
   }
 
   /** All is urgent but a commit that does not end work. */
-  async #write<Result>(write: () => Result, isUrgent = true): Promise<Result> {
+  async #write<Result>(sessionId: string, write: () => Result, isUrgent = true): Promise<Result> {
     this.#checkOpen()
     try {
-      return await this.#writes.run(write, isUrgent)
+      return await this.#writes.run(write, sessionId, isUrgent)
     } catch (error) {
       throw storeError(error, this.#file)
     }

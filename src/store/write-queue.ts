@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { Clock } from '../clock.ts'
+import { systemClock, type Clock } from '../clock.ts'
 import { isBusy, isFull } from './sqlite-error.ts'
 import { giveUpReserve, hasRoom, reserveOf } from './sqlite-reserve.ts'
 
@@ -13,10 +13,15 @@ interface Write {
 
 /** How often we ask again for a lock that another process has. */
 const retryMs = 25
+/** So many sessions that write within so long are a crowd: then commits begin at least so far apart. */
+const crowdSize = 8
+const crowdMs = 20
+const spacingMs = 4
 
 /**
  * Runs writes one after the other, all that are asked for in one turn of the event loop in one transaction: fifty
- * sessions then wait for the disk once, not fifty times. Each write is still done in whole or not at all.
+ * sessions then wait for the disk once, not fifty times. In a crowd they wait a little for each other, for a disk takes as
+ * long for one as for all; who writes alone waits for nobody. Each write is still done in whole or not at all.
  */
 export class WriteQueue {
   readonly #database: DatabaseSync
@@ -27,6 +32,11 @@ export class WriteQueue {
   #waiting: Write[] = []
   #isScheduled = false
   #lastBusy: unknown
+  /** Who has written lately, and how many had before. */
+  readonly #crowd = new Set<string>()
+  #crowdBefore = 0
+  #crowdSince = Number.NEGATIVE_INFINITY
+  #lastStart = Number.NEGATIVE_INFINITY
 
   /** `busyMs` is how long a write may wait for another process. */
   constructor(database: DatabaseSync, file: string, clock: Clock, busyMs: number) {
@@ -41,13 +51,14 @@ export class WriteQueue {
    * What `write` returns, once that is durable. It runs inside the transaction, and may run more than once. On a full disk
    * the reserve is given up for one that is urgent, and for any when the database has room, which stands for it then.
    */
-  run<Result>(write: () => Result, isUrgent = false): Promise<Result> {
+  run<Result>(write: () => Result, sessionId: string, isUrgent = false): Promise<Result> {
     return new Promise((resolve, reject) => {
       let done: () => void = () => undefined
       const run = () => {
         const result = write()
         done = () => resolve(result)
       }
+      this.#count(sessionId)
       this.#waiting.push({ run, accept: () => done(), reject, since: this.#clock.monotonic(), isUrgent })
       this.#schedule()
     })
@@ -62,16 +73,32 @@ export class WriteQueue {
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.length === 0) return
     this.#isScheduled = true
-    // Not a timer: it runs when this turn's callbacks have, so a lone write waits for nothing.
-    setImmediate(() => {
+    const flush = () => {
       this.#isScheduled = false
       if (this.#database.isOpen) this.#flush()
-    })
+    }
+    const isCrowded = Math.max(this.#crowdBefore, this.#crowd.size) >= crowdSize
+    // The system's clock: how long a disk takes is nothing that a test could hold still.
+    const waitMs = isCrowded ? this.#lastStart + spacingMs - systemClock.monotonic() : 0
+    if (waitMs > 0) systemClock.schedule(waitMs, flush)
+    // Not a timer: it runs when this turn's callbacks have, so a lone write waits for nothing.
+    else setImmediate(flush)
+  }
+
+  #count(sessionId: string): void {
+    const now = systemClock.monotonic()
+    if (now - this.#crowdSince >= crowdMs) {
+      this.#crowdBefore = now - this.#crowdSince < 2 * crowdMs ? this.#crowd.size : 0
+      this.#crowd.clear()
+      this.#crowdSince = now
+    }
+    this.#crowd.add(sessionId)
   }
 
   #flush(): void {
     const writes = this.#waiting.splice(0)
     if (writes.length === 0) return
+    this.#lastStart = systemClock.monotonic()
     this.#transact(writes, (error) => {
       const [write] = writes
       if (write === undefined || writes.length > 1) this.#oneByOne(writes)
