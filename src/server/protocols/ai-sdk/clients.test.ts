@@ -4,16 +4,9 @@ import * as ai6 from 'ai-6'
 import * as ai600 from 'ai-6.0.0'
 import * as ai700 from 'ai-7.0.0'
 import * as ai7 from 'ai'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import * as z from 'zod'
-import {
-  eventEngine,
-  providerCallFinished,
-  textReply,
-  toolReply,
-  untilAborted,
-  type EngineStep,
-} from '../../../../test/support/event-engine.ts'
+import { providerCallFinished, textReply, toolReply, untilAborted } from '../../../../test/support/event-engine.ts'
 import {
   createChat,
   loadMessages,
@@ -26,13 +19,19 @@ import {
   type ChatPart,
 } from '../../../../test/support/ai-sdk-chat.ts'
 import { systemClock, type Clock } from '../../../clock.ts'
+import {
+  closeChatServers,
+  delta,
+  gate,
+  serveChats,
+  started,
+  textEnd,
+  watching,
+} from '../../../../test/support/ai-sdk-server.ts'
 import type { EngineEvent } from '../../../events/event.ts'
-import { defineTool, type Tool } from '../../../inference/tool.ts'
+import { defineTool } from '../../../inference/tool.ts'
 import { MemoryStore } from '../../../store/memory-store.ts'
-import { assistantText, reasoning } from '../../../turns/block.ts'
-import { listen } from '../../node.ts'
-import { GeppettoServer, type ServerOptions } from '../../server.ts'
-import { aiSdk } from './routes.ts'
+import { reasoning } from '../../../turns/block.ts'
 import type { UiVersion } from './chunk.ts'
 
 // The real packages, as far as the tests use them: what they have in common is not in their types.
@@ -52,72 +51,13 @@ const versions: readonly (readonly [version: string, ui: UiVersion, sdk: AiSdk])
   ['7.0.173', '7', sdk(ai7)],
 ]
 
-const closing: (() => Promise<unknown>)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close()
+afterEach(closeChatServers)
+// The listener tells the console of each answer that breaks off.
+beforeEach(() => {
+  vi.spyOn(console, 'error').mockImplementation(() => {})
 })
-
-interface Served {
-  readonly url: string
-  close(): Promise<void>
-}
-
-async function serve(
-  calls: readonly (readonly EngineStep[])[],
-  { tools = [], ...options }: Partial<ServerOptions> & { readonly tools?: readonly Tool[] } = {},
-): Promise<Served> {
-  const profiles = [{ slug: 'default', model: eventEngine(...calls), tools }] as const
-  const server = await GeppettoServer.open({ store: new MemoryStore(), profiles, dialects: [aiSdk()], ...options })
-  const listening = await listen(server, { port: 0 })
-  let closed: Promise<void> | undefined
-  const close = () => (closed ??= listening.close())
-  closing.push(close)
-  return { url: listening.url, close }
-}
-
-/** A promise that a test opens. */
-function gate(): { readonly wait: () => Promise<void>; open(): void } {
-  let open = () => {}
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
-  return { wait: () => opened, open: () => open() }
-}
-
-/** Resolves when the chat shows what is looked for. */
-function watching(): {
-  readonly onChange: (messages: readonly ChatMessage[]) => void
-  until(isThere: (messages: readonly ChatMessage[]) => boolean): Promise<void>
-} {
-  let known: readonly ChatMessage[] = []
-  const waiting = new Set<() => void>()
-  return {
-    onChange(messages) {
-      known = messages
-      for (const look of waiting) look()
-    },
-    until: (isThere) =>
-      new Promise((resolve) => {
-        const look = () => {
-          if (!isThere(known)) return
-          waiting.delete(look)
-          resolve()
-        }
-        waiting.add(look)
-        look()
-      }),
-  }
-}
 
 const says = (text: string) => (messages: readonly ChatMessage[]) => transcript(messages).join('\n').includes(text)
-
-const started: EngineEvent = { type: 'provider-call-started', provider: 'test', model: 'test-1' }
-const delta = (text: string, offset = 0): EngineEvent => ({ type: 'text-delta', segmentId: '0', offset, delta: text })
-const textEnd = (text: string): EngineEvent => ({
-  type: 'text-segment-finished',
-  segmentId: '0',
-  block: assistantText(text),
-})
 
 const thoughtful: readonly EngineEvent[] = [
   started,
@@ -159,7 +99,7 @@ const partOf = (chat: Chat, type: string) => lastParts(chat).findLast((part) => 
 
 describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
   test('sends a prompt and has what the server has', async () => {
-    const { url } = await serve([thoughtful, cited], { tools: [weather] })
+    const { url } = await serveChats([thoughtful, cited], { tools: [weather] })
     const chat = createChat(ai, { url, ui })
     await chat.sendMessage({ text: 'Weather in Oslo?' })
     expect(chat.error).toBeUndefined()
@@ -183,7 +123,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
   })
 
   test('goes on with its whole history', async () => {
-    const { url } = await serve([thoughtful, cited, textReply('Cold.')], { tools: [weather] })
+    const { url } = await serveChats([thoughtful, cited, textReply('Cold.')], { tools: [weather] })
     const chat = createChat(ai, { url, ui })
     await chat.sendMessage({ text: 'Weather in Oslo?' })
     await chat.sendMessage({ text: 'So?' })
@@ -196,7 +136,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
     ['lets a call be made', true],
     ['forbids a call', false],
   ])('%s', async (_what, approved) => {
-    const { url } = await serve([toolReply(['call_1', 'refund', { cents: 5 }]), textReply('Done.')], {
+    const { url } = await serveChats([toolReply(['call_1', 'refund', { cents: 5 }]), textReply('Done.')], {
       tools: [refund],
     })
     const when = ai.lastAssistantMessageIsCompleteWithApprovalResponses
@@ -226,7 +166,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
   })
 
   test('runs a tool of its own', async () => {
-    const { url } = await serve([toolReply(['call_1', 'place']), textReply('In Oslo.')])
+    const { url } = await serveChats([toolReply(['call_1', 'place']), textReply('In Oslo.')])
     const watch = watching()
     const chat = createChat(ai, {
       url,
@@ -246,7 +186,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
   })
 
   test('stops an answer, and sends nothing more by itself', async () => {
-    const { url } = await serve([[started, delta('Once upon'), untilAborted]])
+    const { url } = await serveChats([[started, delta('Once upon'), untilAborted]])
     const watch = watching()
     const posts: string[] = []
     const chat = createChat(ai, {
@@ -272,7 +212,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
 
   test('comes back in mid-stream', async () => {
     const more = gate()
-    const { url } = await serve([
+    const { url } = await serveChats([
       [started, delta('Hel'), more.wait, delta('lo', 3), textEnd('Hello'), providerCallFinished(1)],
     ])
     const first = watching()
@@ -300,7 +240,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
   test('goes on when the server is started anew in mid-answer', async () => {
     const store = new MemoryStore()
     const clock: Clock = { ...systemClock, schedule: (ms, run) => systemClock.schedule(ms / 50, run) }
-    const before = await serve([[started, delta('Hel'), untilAborted]], { store, clock })
+    const before = await serveChats([[started, delta('Hel'), untilAborted]], { store, clock })
     const watch = watching()
     let { url } = before
     const chat = createChat(ai, {
@@ -314,7 +254,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
     await before.close() // the reply does not end in time for another process to go on after it
     await sent
     expect(chat.status).toBe('error')
-    const after = await serve([textReply('Hello')], { store })
+    const after = await serveChats([textReply('Hello')], { store })
     url = after.url
     await recover(chat, url, ui)
     expect(transcript(chat.messages)).toEqual(['"Hi"', 'Hello'])
@@ -323,7 +263,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
 
   test('shows no text twice when an attempt fails and another follows', async () => {
     const again = gate()
-    const { url } = await serve([
+    const { url } = await serveChats([
       [
         started,
         delta('Half of'),
@@ -353,7 +293,9 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
   })
 
   test('edits a prompt, has an answer made anew, and goes on from there', async () => {
-    const { url } = await serve(['One.', 'Two.', 'Three.', 'Four.', 'Five.', 'Six.'].map((text) => textReply(text)))
+    const { url } = await serveChats(
+      ['One.', 'Two.', 'Three.', 'Four.', 'Five.', 'Six.'].map((text) => textReply(text)),
+    )
     const chat = createChat(ai, { url, ui })
     await chat.sendMessage({ text: 'first' })
     await chat.sendMessage({ text: 'second' })
@@ -374,7 +316,7 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
   })
 
   test('is told of a failure', async () => {
-    const { url } = await serve([[started, delta('Well'), new Error('the password is hunter2')]])
+    const { url } = await serveChats([[started, delta('Well'), new Error('the password is hunter2')]])
     const chat = createChat(ai, { url, ui })
     await chat.sendMessage({ text: 'Hi' })
     expect(chat.status).toBe('error')
