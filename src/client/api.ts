@@ -1,9 +1,10 @@
 import { sleep, type Clock } from '../clock.ts'
 import { isGeppettoError, messageOf, type GeppettoError } from '../errors.ts'
 import { isJsonObject, tryParseJson, type Json } from '../json.ts'
+import type { Random } from './chance.ts'
 import { lost } from './link.ts'
 import { serverError } from './message.ts'
-import { retryDelayMs, type Random } from './retry.ts'
+import { retryDelayMs } from './retry.ts'
 
 export interface ApiOptions {
   readonly baseUrl: string

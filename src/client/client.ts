@@ -1,9 +1,8 @@
-import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
+import { systemClock, type Clock, type NewId } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
 import { isJsonObject, type Json } from '../json.ts'
 import { Api, type ApiRequest } from './api.ts'
 import { ordinalOf, textOf } from './message.ts'
-import { systemRandom, type Random } from './retry.ts'
 import { ClientSession } from './session.ts'
 import { SocketLink } from './socket-link.ts'
 import { SseLink } from './sse-link.ts'
@@ -60,7 +59,7 @@ export interface Client {
  * carry.
  */
 export function createClient(options: ClientOptions): Client {
-  const { token, transport = 'sse', clock = systemClock, newId = newUuid, random = systemRandom } = options
+  const { token, transport = 'sse', clock = systemClock, newId = randomId, random = systemRandom } = options
   const baseUrl = options.baseUrl.replace(/\/+$/, '')
   const identity = { baseUrl, ...(token !== undefined && { token }) }
   if (transport === 'websocket' && token !== undefined && !/^[\w!#$%&'*+.^`|~-]+$/.test(token)) {

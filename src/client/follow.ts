@@ -1,9 +1,10 @@
 import { sleep, type Clock } from '../clock.ts'
 import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
+import type { Random } from './chance.ts'
 import type { Link } from './link.ts'
 import type { ServerMessage } from './message.ts'
 import { advance, afterLoss, consequenceOf, type Place } from './place.ts'
-import { retryDelayMs, type Random } from './retry.ts'
+import { retryDelayMs } from './retry.ts'
 
 /** What a follower works with. */
 export interface World {

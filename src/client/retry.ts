@@ -1,9 +1,5 @@
 import type { GeppettoError } from '../errors.ts'
-
-/** Where chance comes from: a number from 0 up to and without 1. */
-export type Random = () => number
-
-export const systemRandom: Random = () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32
+import type { Random } from './chance.ts'
 
 const [firstMs, mostMs] = [250, 10_000]
 /** The most that is waited because a server asks for it. */
