@@ -115,7 +115,8 @@ function compose(profile: Profile, runtime: Runtime, steps: StepController): Eng
   const prompt = runtime.system_prompt ?? profile.systemPrompt ?? ''
   const chosen = runtime.middlewares ?? (profile.defaultMiddleware ?? []).map((name) => ({ name, config: undefined }))
   const middleware = chosen.map(({ name, config }) => {
-    const make = profile.middleware?.[name]
+    const { middleware: known = {} } = profile
+    const make = Object.hasOwn(known, name) ? known[name] : undefined // a caller may say any name
     if (make !== undefined) return make(config as Json | undefined) // it came out of JSON
     throw new GeppettoError('PROFILE_INVALID', `Profile ${profile.slug} has no middleware ${JSON.stringify(name)}.`)
   })
