@@ -33,6 +33,8 @@ export interface SessionSummary {
   readonly ordinal: number
   /** Whether something runs or waits in it. */
   readonly isActive: boolean
+  /** Where it was forked from: the session, and the block before which the fork ends, if it ends before one. */
+  readonly origin?: { readonly sessionId: string; readonly before?: string }
 }
 
 export interface SessionPage {
@@ -135,5 +137,12 @@ function readSummary(value: Json): SessionSummary {
     updatedAt: textOf(value, 'updated_at'),
     ordinal: ordinalOf(value, 'ordinal'),
     isActive: value['is_active'] === true,
+    ...originOf(value['origin']),
   }
+}
+
+function originOf(value: Json | undefined): Pick<SessionSummary, 'origin'> {
+  if (!isJsonObject(value)) return {}
+  const before = value['before']
+  return { origin: { sessionId: textOf(value, 'session_id'), ...(typeof before === 'string' && { before }) } }
 }

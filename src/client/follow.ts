@@ -63,7 +63,8 @@ function isHappening(message: ServerMessage): message is Extract<Happening, Serv
   return message.kind === 'event' || message.kind === 'snapshot' || message.kind === 'subscribed'
 }
 
-function asOurs(thrown: unknown): GeppettoError {
+/** Any error as one of ours. */
+export function asOurs(thrown: unknown): GeppettoError {
   return isGeppettoError(thrown) ? thrown : new GeppettoError('INTERNAL', messageOf(thrown), { cause: thrown })
 }
 

@@ -85,6 +85,17 @@ describe('commands', () => {
     expect(second.before).toBeUndefined()
   })
 
+  test('what has no method of its own can be asked for', async () => {
+    const { ask, close } = client()
+    expect(await ask('/api/profiles')).toMatchObject({ profiles: [{ slug: 'default' }] })
+    await expect(ask('/api/nothing')).rejects.toMatchObject({ code: 'ROUTE_UNKNOWN' })
+    const abort = new AbortController()
+    abort.abort(new Error('not any more'))
+    await expect(ask('/api/profiles', { signal: abort.signal })).rejects.toThrow('not any more')
+    close()
+    await expect(ask('/api/profiles')).rejects.toMatchObject({ code: 'SESSION_CLOSED' })
+  })
+
   test('the same key is one prompt', async () => {
     const session = await client().create()
     const first = await session.send('Say hello', { key: 'once' })
@@ -155,6 +166,32 @@ describe('commands', () => {
     const view = await untilView(fork, ({ ordinal }) => ordinal > 0)
     expect(answerIn(view)).toBe('hello')
     await expect(session.fork({ turnId: 'nothing' })).rejects.toMatchObject({ code: 'TURN_UNKNOWN' })
+  })
+
+  test('a fork from before a prompt is listed with its origin, and named after what is said in it', async () => {
+    const { create, list } = client()
+    const session = await create()
+    const ended = untilView(session, hasEnded())
+    await session.send('Say hello')
+    const [message] = entitiesOf((await ended).timeline)
+    const fork = await session.fork({ before: message!.id })
+    await fork.send('Say goodbye')
+    expect(answerIn(await untilView(fork, hasEnded()))).toBe('goodbye')
+    const { sessions } = await list()
+    expect(sessions.find(({ sessionId }) => sessionId === fork.id)).toMatchObject({
+      title: 'Say goodbye',
+      origin: { sessionId: session.id, before: message!.id },
+    })
+  })
+
+  test('a session has the name that it was given', async () => {
+    const { create, list } = client()
+    const session = await create()
+    const ended = untilView(session, hasEnded())
+    await session.send('Say hello')
+    await ended
+    await session.rename('Greetings')
+    expect((await list()).sessions).toMatchObject([{ title: 'Greetings' }])
   })
 })
 
@@ -311,6 +348,19 @@ describe.each(transports)('over %s', (transport) => {
     await expect(collect(session.events())).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' })
     await expect(collect(session.events({ after: ordinal + 9 }))).rejects.toMatchObject({ code: 'CURSOR_FUTURE' })
     await proxy.close()
+  })
+
+  test('a listener who leaves and comes back at once misses nothing', async () => {
+    const session = await client({ transport }).create()
+    for (let round = 0; round < 5; round += 1) session.subscribe(() => {})()
+    const ended = untilView(session, hasEnded())
+    session.subscribe(() => {})()
+    await session.send('Say hello')
+    expect(answerIn(await ended)).toBe('hello')
+    for (let round = 0; round < 5; round += 1) session.subscribe(() => {})()
+    const again = untilView(session, hasEnded(2))
+    await session.send('Say goodbye')
+    expect(answerIn(await again)).toBe('hellogoodbye')
   })
 
   test('the events of a session make its timeline', async () => {

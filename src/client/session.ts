@@ -1,10 +1,10 @@
 import type { NewId } from '../clock.ts'
-import { GeppettoError, isGeppettoError } from '../errors.ts'
+import { GeppettoError } from '../errors.ts'
 import type { Decision, InferenceEvent, UnknownEvent } from '../events/event.ts'
 import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import { isOpenInference } from '../timeline/entity.ts'
 import type { Api } from './api.ts'
-import { followSession, type World } from './follow.ts'
+import { asOurs, followSession, type World } from './follow.ts'
 import { ordinalOf, readSnapshot, textOf } from './message.ts'
 import { consequenceOf, placeAt } from './place.ts'
 import {
@@ -180,10 +180,14 @@ export class ClientSession {
     await this.decide(approvalId, 'denied', message === undefined ? {} : { message })
   }
 
-  /** Begins a session that goes on from a turn of this one, by default the latest. */
-  async fork(options: { readonly turnId?: string } = {}): Promise<ClientSession> {
+  /** Begins a session that goes on from a turn of this one, by default the latest, or from before a block of it, such as a prompt. */
+  async fork({ turnId, before }: { readonly turnId?: string; readonly before?: string } = {}): Promise<ClientSession> {
     const sessionId = this.#context.newId()
-    const body = { session_id: sessionId, ...(options.turnId !== undefined && { turn_id: options.turnId }) }
+    const body = {
+      session_id: sessionId,
+      ...(turnId !== undefined && { turn_id: turnId }),
+      ...(before !== undefined && { before }),
+    }
     await this.#command('/fork', body, { isDone: ({ code }) => code === 'SESSION_EXISTS' })
     return this.#context.open(sessionId)
   }
@@ -230,7 +234,7 @@ export class ClientSession {
         this.#set(applyHappening(this.#state, happening))
       }
     } catch (error) {
-      if (!signal.aborted && isGeppettoError(error)) this.#end(error)
+      if (!signal.aborted) this.#end(asOurs(error))
     }
   }
 

@@ -108,8 +108,9 @@ export function withEarlier(view: ViewState, before: number, page: Snapshot): Vi
   }
 }
 
+/** The view with a send that waits; the same key again is the same send. */
 export function withPending(view: ViewState, send: PendingSend): ViewState {
-  return { ...view, pending: [...view.pending, send] }
+  return { ...view, pending: [...view.pending.filter(({ key }) => key !== send.key), send] }
 }
 
 /** The view once the server has answered a send: it stays listed until the timeline shows it. */
@@ -120,6 +121,7 @@ export function answered(view: ViewState, key: string, ordinal: number): ViewSta
   })
 }
 
+/** The view once a send was refused, or given up. */
 export function withoutPending(view: ViewState, key: string): ViewState {
   return { ...view, pending: view.pending.filter((send) => send.key !== key) }
 }
