@@ -40,7 +40,7 @@ export function jwks(options: TokenOptions & TokenKeys): Authenticate {
     if (bearer === undefined) return undefined
     try {
       const currentDate = new Date(clock.now())
-      const expected = { issuer, audience, algorithms, currentDate, requiredClaims: ['exp', 'sub'] }
+      const expected = { issuer, audience, algorithms, currentDate }
       const { payload } = await jwtVerify(bearer, keys, expected)
       return principalOf(payload, options)
     } catch (error) {

@@ -49,7 +49,6 @@ export class Socket {
       if (waiting === 0) this.#socket.resume?.()
     }
     this.#socket.on('message', (data, isBinary) => {
-      if (!this.#isOpen) return
       if (isBinary) return this.close(1003, 'text only')
       if (waiting === 0) this.#socket.pause?.()
       waiting += 1

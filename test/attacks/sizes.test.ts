@@ -52,6 +52,7 @@ describe('a body', () => {
   test.each([
     ['100 000 brackets', '['.repeat(100_000) + ']'.repeat(100_000)],
     ['100 000 objects in each other', '{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000)],
+    ['a prompt, and what it has no use for, very deep', `{"prompt":"Go","more":${'['.repeat(65)}${']'.repeat(65)}}`],
     ['brackets that are never closed', '['.repeat(500_000)],
     ['no JSON', '{"prompt": '],
     ['nothing', ''],
