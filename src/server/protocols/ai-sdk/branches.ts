@@ -28,21 +28,23 @@ export async function branchOf(
   return shown?.sessionId ?? latestBranch(conversations, id)
 }
 
-/** Begins another branch, which goes on from a turn of one that is there, or from nothing. */
+/**
+ * Begins another branch, which goes on from a turn of one that is there, or from nothing. Undefined when somebody else has
+ * begun one at this moment.
+ */
 export async function createBranch(
   conversations: Conversations,
   principal: Principal,
   chatId: string,
   from: { readonly sessionId: string; readonly turnId: string } | undefined,
-): Promise<string> {
-  for (let branch = (await branchCount(conversations.store, chatId)) + 1; ; branch += 1) {
-    const id = branchId(chatId, branch)
-    if (from === undefined) return conversations.create(principal, id)
-    try {
-      return await conversations.fork(principal, from.sessionId, { turnId: from.turnId, id })
-    } catch (error) {
-      if (!isGeppettoError(error, 'SESSION_EXISTS')) throw error
-    }
+): Promise<string | undefined> {
+  const id = branchId(chatId, (await branchCount(conversations.store, chatId)) + 1)
+  if (from === undefined) return conversations.create(principal, id)
+  try {
+    return await conversations.fork(principal, from.sessionId, { turnId: from.turnId, id })
+  } catch (error) {
+    if (isGeppettoError(error, 'SESSION_EXISTS')) return undefined
+    throw error
   }
 }
 

@@ -74,11 +74,12 @@ test.each([
   ['an edit', { messages: [user('u1', 'Hi there')] }],
   ['a regeneration', { messages: [user('u1', 'Hi')], trigger: 'regenerate-message', messageId: '' }],
 ])('%s that is sent twice makes one branch', async (_what, changes) => {
-  const { url } = await serveChats([textReply('Hello'), textReply('Better')])
+  const { url } = await serveChats([textReply('Yes?'), textReply('Hello'), textReply('Better')])
+  await chunksOf(await post(url, { id: 'chat', messages: [user('u0', 'Hm')] }))
   const first = await post(url, { id: 'chat', messages: [user('u1', 'Hi')] })
   const { messageId } = (await chunksOf(first))[0] ?? {}
   const body = { id: 'chat', ...changes, ...('messageId' in changes && { messageId }) }
-  const responses = [await post(url, body), await post(url, body)]
+  const responses = await Promise.all([post(url, body), post(url, body)])
   expect(responses.map(({ headers }) => headers.get('x-geppetto-session-id'))).toEqual(['chat~1', 'chat~1'])
   const [once, twice] = await Promise.all(responses.map(chunksOf))
   expect(twice).toEqual(once)

@@ -17,6 +17,8 @@ export interface Call {
   readonly id: string
   readonly toolCallId: string
   readonly providerCallId: string | undefined
+  /** The model still writes its arguments. */
+  readonly isWriting: boolean
   readonly isAnswered: boolean
   /** The last one that was asked for. */
   readonly approval?: Approval
@@ -73,7 +75,7 @@ const openers: ReadonlySet<InferenceEvent['type']> = new Set(['prompt-accepted',
 export function applyToMessage(state: MessageState, event: InferenceEvent): Step {
   if (state.hasEnded) return [state, []]
   const [next, body] = bodyOf(state, event)
-  const opens = !state.isOpen && (body.length > 0 || openers.has(event.type))
+  const opens = !state.isOpen && (body.length > 0 || next.hasEnded || openers.has(event.type))
   const opened = opens ? { ...next, leg: next.leg + 1, isOpen: true } : next
   const chunks = opens ? [startOf(event), ...body] : body
   if (!opened.isOpen || !(opened.hasEnded || isWaiting(opened))) return [opened, chunks]
@@ -102,9 +104,9 @@ function bodyOf(state: MessageState, event: InferenceEvent): Step {
     case 'reasoning-segment-finished': {
       const kind = event.type === 'text-segment-finished' ? 'text' : 'reasoning'
       const [written, chunks] = write(state, event.segmentId, kind, 0, event.block.payload.text ?? '')
-      const isOpen = written.segments.some(({ id }) => id === event.segmentId)
-      const segments = written.segments.filter(({ id }) => id !== event.segmentId)
-      return [{ ...written, segments }, isOpen ? [...chunks, { type: `${kind}-end`, id: event.segmentId }] : chunks]
+      const open = written.segments.find(({ id }) => id === event.segmentId)
+      const segments = written.segments.filter((segment) => segment !== open)
+      return [{ ...written, segments }, open ? [...chunks, { type: `${open.kind}-end`, id: open.id }] : chunks]
     }
     case 'citation': {
       const { url, title } = event
@@ -113,17 +115,21 @@ function bodyOf(state: MessageState, event: InferenceEvent): Step {
       return [shown({ ...state, sources: [...state.sources, url] }), [{ type: 'source-url', ...source }]]
     }
     case 'tool-call-started': {
+      if (findCall(state, event) !== undefined) return [state, []]
       const [called, { id }] = withCall(state, event)
       return [called, [{ type: 'tool-input-start', toolCallId: id, toolName: event.toolName }]]
     }
     case 'tool-call-arguments-delta': {
       const call = findCall(state, event)
-      return [state, call ? [{ type: 'tool-input-delta', toolCallId: call.id, inputTextDelta: event.delta }] : []]
+      if (call?.isWriting !== true) return [state, []]
+      return [state, [{ type: 'tool-input-delta', toolCallId: call.id, inputTextDelta: event.delta }]]
     }
     case 'tool-call-requested': {
-      const [called, { id }] = withCall(state, event)
+      const [called, call] = withCall(state, event)
+      if (call.isAnswered) return [state, []]
       const { name: toolName, args: input } = event.block.payload
-      return [called, [{ type: 'tool-input-available', toolCallId: id, toolName, input }]]
+      const available: Chunk = { type: 'tool-input-available', toolCallId: call.id, toolName, input }
+      return [changeCall(called, call, { isWriting: false }), [available]]
     }
     case 'tool-progress': {
       const call = findCall(state, event)
@@ -151,8 +157,9 @@ function bodyOf(state: MessageState, event: InferenceEvent): Step {
 }
 
 // A delta knows where it begins: what was told is not told again.
-function write(state: MessageState, id: string, kind: Segment['kind'], offset: number, text: string): Step {
+function write(state: MessageState, id: string, named: Segment['kind'], offset: number, text: string): Step {
   const open = state.segments.find((segment) => segment.id === id)
+  const kind = open?.kind ?? named
   const length = open?.length ?? 0
   const delta = text.slice(Math.max(length - offset, 0))
   if (delta === '') return [state, []]
@@ -182,7 +189,7 @@ function withCall(state: MessageState, event: CallEvent): readonly [MessageState
   // A provider may give an id again in its next reply; a client tells the calls of a message apart by their ids.
   const isTaken = state.calls.some(({ id }) => id === toolCallId)
   const id = isTaken ? `${toolCallId}~${state.calls.length}` : toolCallId
-  const call: Call = { id, toolCallId, providerCallId, isAnswered: false }
+  const call: Call = { id, toolCallId, providerCallId, isWriting: true, isAnswered: false }
   return [shown({ ...state, calls: [...state.calls, call] }), call]
 }
 
@@ -230,8 +237,13 @@ function endStep(state: MessageState): Step {
 }
 
 function end(state: MessageState, ...said: readonly Chunk[]): Step {
-  const [ended, ends] = endStep({ ...state, hasEnded: true })
-  return [ended, [...ends, ...said]]
+  // Nobody need wait any more for what was not run.
+  const unanswered = state.calls.filter(({ isAnswered }) => !isAnswered)
+  const errorText = 'The answer ended before the tool was run.'
+  const errors = unanswered.map(({ id }): Chunk => ({ type: 'tool-output-error', toolCallId: id, errorText }))
+  const calls = state.calls.map((call) => ({ ...call, isWriting: false, isAnswered: true }))
+  const [ended, ends] = endStep({ ...state, calls, hasEnded: true })
+  return [ended, [...errors, ...ends, ...said]]
 }
 
 function startOf({ sessionId, inferenceId = '', turnId }: InferenceEvent): Chunk {

@@ -209,7 +209,7 @@ class Chat {
     const isThere = latest.isUnused && latest.sessionId !== id && latest.origin === from.before
     const turn = from.before === undefined ? undefined : { sessionId: from.accepted.sessionId, turnId: from.before }
     const branch = isThere ? latest.sessionId : await createBranch(conversations, this.#principal, id, turn)
-    return this.#submit(branch, messageId, prompt, key)
+    return branch === undefined ? this.#branch(command) : this.#submit(branch, messageId, prompt, key)
   }
 
   async #answer(history: History, command: Extract<Command, { do: 'answer' }>): Promise<MessageStream> {
