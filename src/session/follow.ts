@@ -43,7 +43,7 @@ export async function* followLog(
   { after = 0, signal }: FollowOptions = {},
 ): AsyncGenerator<readonly LogEntry[], void> {
   const bell = new Bell(clock)
-  const unwatch = store.watch(sessionId, () => bell.ring())
+  const unwatch = store.watch(sessionId, (news) => bell.ring(news))
   const stop = () => bell.ring()
   signal?.addEventListener('abort', stop, { once: true })
   try {
@@ -52,7 +52,7 @@ export async function* followLog(
     const isStopped = () => signal?.aborted === true
     while (!isStopped()) {
       const quiet = bell.quiet()
-      const entries = await store.read(sessionId, { after: cursor })
+      const entries = bell.newsAfter(cursor) ?? (await store.read(sessionId, { after: cursor }))
       const last = entries.at(-1)
       if (last !== undefined) {
         if (isStopped()) return
@@ -97,10 +97,16 @@ export function requireCursor(head: Head | undefined, sessionId: string, after: 
   return head
 }
 
-/** Lets one reader wait until something may have happened. */
+/** What a bell keeps of what it is told; who is further behind than that reads. */
+const mostNews = 256
+const mostNewsChars = 1_000_000
+
+/** Lets one reader wait until something may have happened, and keeps what it is told of that. */
 class Bell {
   readonly #clock: Clock
   #wake: (() => void) | undefined
+  #news: LogEntry[] = []
+  #chars = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -118,7 +124,19 @@ class Bell {
     })
   }
 
-  ring(): void {
+  /** The entries behind `cursor` that it was told of, when none is missing between. They are told once. */
+  newsAfter(cursor: number): readonly LogEntry[] | undefined {
+    const news = this.#news.filter(({ ordinal }) => ordinal > cursor)
+    this.#news = []
+    this.#chars = 0
+    const isWhole = news.length > 0 && news.every(({ ordinal }, index) => ordinal === cursor + index + 1)
+    return isWhole ? news : undefined
+  }
+
+  ring(news: readonly LogEntry[] = []): void {
+    for (const entry of news) this.#chars += entry.body.length
+    // What is too much to keep leaves a gap, and so does what comes behind it: it is read.
+    if (this.#news.length + news.length <= mostNews && this.#chars <= mostNewsChars) this.#news.push(...news)
     const wake = this.#wake
     this.#wake = undefined
     wake?.()

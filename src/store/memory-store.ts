@@ -32,7 +32,7 @@ export class MemoryStore implements Store {
     }
     sessions.set(sessionId, session)
     this.#append(session, commit)
-    this.#watchers.wake(sessionId)
+    this.#watchers.tell(sessionId, commit.entries, session.ordinal)
     return { status: 'committed', ordinal: session.ordinal, version: session.version }
   }
 
@@ -154,7 +154,7 @@ export class MemoryStore implements Store {
     return true
   }
 
-  watch(sessionId: string, wake: () => void): () => void {
+  watch(...[sessionId, wake]: Parameters<Store['watch']>): () => void {
     return this.#watchers.watch(sessionId, wake)
   }
 

@@ -59,7 +59,7 @@ export class SqliteStore implements Store {
 
   async commit(commit: Commit): Promise<Committed> {
     const committed = await this.#write(commit.sessionId, () => this.#commit(commit), commit.endsWork === true)
-    if (committed.status === 'committed') this.#watchers.wake(commit.sessionId)
+    if (committed.status === 'committed') this.#watchers.tell(commit.sessionId, commit.entries, committed.ordinal)
     return committed
   }
 
@@ -254,7 +254,7 @@ export class SqliteStore implements Store {
     return wasThere
   }
 
-  watch(sessionId: string, wake: () => void): () => void {
+  watch(...[sessionId, wake]: Parameters<Store['watch']>): () => void {
     return this.#watchers.watch(sessionId, wake)
   }
 

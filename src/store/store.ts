@@ -180,8 +180,11 @@ export interface Store {
   trim(sessionId: string, before: number): Promise<void>
   /** Removes all of a session; whether there was one. On a full disk its events may go first. */
   delete(sessionId: string): Promise<boolean>
-  /** Calls `wake` soon after a commit to the session. A hint: it may come twice, late, or not at all. */
-  watch(sessionId: string, wake: () => void): () => void
+  /**
+   * Calls `wake` soon after a commit to the session. A hint: it may come twice, late, or not at all. A store that has them
+   * at hand gives the entries of the commit, so that who has all before them need not read.
+   */
+  watch(sessionId: string, wake: (news?: readonly LogEntry[]) => void): () => void
   /** What is wrong with the medium itself, in a sentence each. */
   integrity(): Promise<readonly string[]>
   close(): Promise<void>
