@@ -87,6 +87,7 @@ export function problemResponse(error: unknown, requestId: string): Response {
     status,
     headers: {
       'content-type': 'application/problem+json',
+      ...(status === 401 && { 'www-authenticate': 'Bearer' }),
       ...(retryAfterSeconds !== undefined && { 'retry-after': String(Math.ceil(retryAfterSeconds)) }),
     },
   })

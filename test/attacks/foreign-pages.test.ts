@@ -55,6 +55,14 @@ describe.each(strangers)('a page of %j', (origin) => {
   })
 })
 
+test('a request of a foreign page that names no origin is refused, a program has none and is let in', async () => {
+  await using attacked = await open()
+  const from = async (site: string) =>
+    (await attacked.ask('/api/sessions', { headers: { 'sec-fetch-site': site } })).status
+  expect([await from('cross-site'), await from('same-origin'), await from('none')]).toEqual([403, 200, 200])
+  expect((await attacked.ask('/api/sessions')).status).toBe(200)
+})
+
 test('a page of an origin that is allowed may ask, without credentials of the browser', async () => {
   await using attacked = await open()
   const answer = await attacked.ask('/api/sessions', { headers: { origin: friend } })

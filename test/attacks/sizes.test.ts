@@ -97,6 +97,7 @@ describe('a body', () => {
 
 describe('a client that is slow', () => {
   test.each([
+    ['first byte', ''],
     ['headers', 'POST /api/sessions HTTP/1.1\r\nHost: localhost\r\nX-Slow: '],
     [
       'body',
