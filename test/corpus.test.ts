@@ -64,9 +64,9 @@ describe('a store that an earlier version wrote', () => {
     copyFileSync(join(import.meta.dirname, 'corpus/stores/v1.db'), file)
     const store = await SqliteStore.open(file)
     const heads = await store.list()
-    expect(heads.map(({ sessionId, tenant }) => [sessionId, tenant]).toSorted()).toEqual([
-      ['v1-fork', ''],
-      ['v1-tools-and-approval', ''],
+    expect(heads.map(({ sessionId, tenant }) => `${sessionId} of ${JSON.stringify(tenant)}`).toSorted()).toEqual([
+      'v1-fork of ""',
+      'v1-tools-and-approval of ""',
     ])
     const findings: unknown[] = []
     for await (const finding of checkStore(store)) if (finding.severity === 'error') findings.push(finding)
