@@ -146,15 +146,23 @@ describe('commands', () => {
     await server.close()
     server = await start({ profiles: [{ slug: 'default', model: scripted({ pace: 20 }) }] })
     const session = await client().create()
-    const speaking = untilView(session, (view) => answerIn(view).length > 0)
+    const first = untilView(session, (view) => answerIn(view).length > 0)
     await session.send('Tell me a long story.')
-    await speaking
+    await first
+    const ended = untilView(session, hasEnded())
     await session.cancel({ reason: 'enough' })
-    const view = await untilView(session, hasEnded())
+    const view = await ended
     expect(entitiesOf(view.timeline)).toContainEqual(
       expect.objectContaining({ kind: 'inference', status: 'stopped', reason: 'enough' }),
     )
     expect(answerIn(view)).not.toBe('')
+    const both = untilView(session, hasEnded(2))
+    await session.send('Tell me a long story.')
+    await client().session(session.id).cancel() // who does not follow it knows no id
+    expect(entitiesOf((await both).timeline).filter((entity) => entity.kind === 'inference')).toMatchObject([
+      { status: 'stopped' },
+      { status: 'stopped' },
+    ])
   })
 
   test('a fork goes on from a turn', async () => {

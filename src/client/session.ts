@@ -155,8 +155,10 @@ export class ClientSession {
 
   /** Asks an inference to stop, by default the one that runs in the view. What is in the log stays there. */
   async cancel(options: { readonly inferenceId?: string; readonly reason?: string } = {}): Promise<void> {
-    const open = this.#state.timeline.live.find((entity) => isOpenInference(entity) && entity.status !== 'queued')
-    const inferenceId = options.inferenceId ?? open?.id
+    const { status, timeline } = this.#state
+    // By its id, for a command that comes twice is not to hit the next one; a view that is behind may know an old one.
+    const open = timeline.live.find((entity) => isOpenInference(entity) && entity.status !== 'queued')
+    const inferenceId = options.inferenceId ?? (status === 'live' ? open?.id : undefined)
     await this.#command('/cancel', {
       ...(inferenceId !== undefined && { inference_id: inferenceId }),
       ...(options.reason !== undefined && { reason: options.reason }),
