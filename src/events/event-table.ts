@@ -120,12 +120,17 @@ const errorInfo = storedAs<ErrorInfo>(v.looseObject({ code: v.string(), message:
 const repairs = storedAs<readonly ProjectionRepair[]>(
   v.array(v.looseObject({ repair: v.string(), block: v.number(), detail: v.string() })),
 )
-const origin: Field<{ readonly sessionId: string; readonly turnId: string }> = {
-  encode: ({ sessionId, turnId }) => ({ session_id: sessionId, turn_id: turnId }),
+const origin: Field<NonNullable<EventOf<'turn-opened'>['origin']>> = {
+  encode: ({ sessionId, turnId, before }) => ({
+    session_id: sessionId,
+    turn_id: turnId,
+    ...(before !== undefined && { before }),
+  }),
   decode: (stored) => {
     if (!isJsonObject(stored)) return undefined
-    const { session_id: sessionId, turn_id: turnId } = stored
-    return typeof sessionId === 'string' && typeof turnId === 'string' ? { sessionId, turnId } : undefined
+    const { session_id: sessionId, turn_id: turnId, before } = stored
+    if (typeof sessionId !== 'string' || typeof turnId !== 'string') return undefined
+    return { sessionId, turnId, ...(typeof before === 'string' && { before }) }
   },
 }
 const delta: Field<TurnDelta> = {

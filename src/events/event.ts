@@ -85,12 +85,13 @@ type None = Readonly<Record<never, never>>
 export interface TurnFields {
   /**
    * The turn is `base`, the turn before it in this log, changed by `delta`; without a base the delta is the whole turn.
-   * `origin` is the turn of another session that it was forked from.
+   * `origin` is the turn of another session that it was forked from, and the block that it ends before, if it ends
+   * before one.
    */
   'turn-opened': {
     readonly base?: string
     readonly delta: TurnDelta
-    readonly origin?: { readonly sessionId: string; readonly turnId: string }
+    readonly origin?: { readonly sessionId: string; readonly turnId: string; readonly before?: string }
   }
   /** A person has given the session a name; `turnId` is the turn that it was at. */
   'session-renamed': { readonly title: string }

@@ -2,7 +2,7 @@ import type { Clock, NewId } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
 import type { EventSink } from '../events/sink.ts'
 import type { Engine } from '../inference/engine.ts'
-import { createSession, forkSession } from '../session/fork.ts'
+import { createSession, forkSession, type ForkPoint } from '../session/fork.ts'
 import { StoredSession } from '../session/stored-session.ts'
 import { stateOf, unknownSession } from '../session/writer.ts'
 import { MemoryStore } from '../store/memory-store.ts'
@@ -102,13 +102,13 @@ export class Conversations {
   async fork(
     principal: Principal,
     sessionId: string,
-    { turnId, id }: { readonly turnId?: string; readonly id?: string } = {},
+    { id, ...point }: ForkPoint & { readonly id?: string } = {},
   ): Promise<string> {
     this.#requireRunning()
     requireAllSessions(principal)
     await this.head(principal, sessionId)
     const { clock, newId } = this.#options
-    const named = { ...(turnId !== undefined && { turnId }), ...(id !== undefined && { id }) }
+    const named = id === undefined ? point : { ...point, id }
     return forkSession(this.store, sessionId, { tenant: principal.tenant, clock, newId, ...named })
   }
 

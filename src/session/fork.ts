@@ -78,17 +78,32 @@ function takenId(sessionId: string): GeppettoError {
   return new GeppettoError('SESSION_EXISTS', message, { details: { sessionId } })
 }
 
+/** Where a fork leaves a session: at the end of a turn, or before a block of it. */
+export interface ForkPoint {
+  readonly turnId?: string
+  readonly before?: string
+}
+
 /**
- * Begins a session that goes on from a turn of another one, by default its latest, and gives its id. Nothing of the
- * other session changes. Throws SESSION_UNKNOWN, TURN_UNKNOWN and SESSION_EXISTS.
+ * Begins a session that goes on from a turn of another one, by default its latest, and gives its id. `before` is the id
+ * of a block of that turn: what comes before it is taken over, which for the first may be nothing. Nothing of the other
+ * session changes. Throws SESSION_UNKNOWN, TURN_UNKNOWN and SESSION_EXISTS.
  */
 export async function forkSession(
   store: Store,
   sessionId: string,
-  { turnId, ...options }: NewSessionOptions & { readonly turnId?: string } = {},
+  { turnId, before, ...options }: NewSessionOptions & ForkPoint = {},
 ): Promise<string> {
   const turn = await turnOf(store, sessionId, turnId)
-  return beginSession(store, turn, options, { sessionId, turnId: turn.id })
+  if (before === undefined) return beginSession(store, turn, options, { sessionId, turnId: turn.id })
+  const end = turn.blocks.findIndex(({ id }) => id === before)
+  if (end < 0) {
+    throw new GeppettoError('TURN_UNKNOWN', `Turn ${turn.id} of session ${sessionId} has no block ${before}.`, {
+      details: { sessionId, turnId: turn.id, before },
+    })
+  }
+  const beginning = { ...turn, blocks: turn.blocks.slice(0, end) }
+  return beginSession(store, beginning, options, { sessionId, turnId: turn.id, before })
 }
 
 async function turnOf(store: Store, sessionId: string, turnId: string | undefined): Promise<Turn> {

@@ -496,4 +496,26 @@ describe('a fork', () => {
     await expect(forkSession(store, 'nobody')).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
     await fork.close()
   })
+
+  test.each([
+    ['the first prompt', 0, []],
+    ['a later one', 2, ['a', 'one']],
+  ])('ends before %s, to ask something else in its place', async (_which, index, expected) => {
+    const { session, store } = await stored(answers('one', 'two'))
+    await (
+      await session.submit('a')
+    ).result
+    const asked = await (await session.submit('b')).result
+    const before = asked.blocks[index]?.id ?? ''
+    await forkSession(store, 's', { before, id: 'fork', newId: countingIds('fork') })
+    const fork = await Session.open(store, 'fork', { engine: answers('other'), newId: countingIds('f') })
+    const turn = await (await fork.submit('instead')).result
+    const said = turn.blocks.map(({ payload }) => ('text' in payload ? payload.text : ''))
+    expect(said).toEqual([...expected, 'instead', 'other'])
+    const [opened] = await store.read('fork', { after: 0, limit: 1 })
+    expect(opened).toMatchObject({ type: 'turn-opened', body: expect.stringContaining(`"before":"${before}"`) })
+    await expect(forkSession(store, 's', { before: 'nothing' })).rejects.toMatchObject({ code: 'TURN_UNKNOWN' })
+    await session.close()
+    await fork.close()
+  })
 })

@@ -14,6 +14,8 @@ export const sessionSchema = v.object({
   ordinal: count,
   is_active: v.boolean(),
   title: v.string(),
+  /** Where it was forked from: the session, and the block before which the fork ends, if it ends before one. */
+  origin: v.optional(v.object({ session_id: v.string(), before: v.optional(v.string()) })),
 })
 
 export const snapshotSchema = v.object({

@@ -49,7 +49,12 @@ export const continueSchema = v.object({
     }),
   ),
 })
-export const forkSchema = v.object({ turn_id: v.optional(v.string()), session_id: v.optional(idSchema) })
+export const forkSchema = v.object({
+  turn_id: v.optional(v.string()),
+  /** The id of a block of the turn: the fork ends before it. */
+  before: v.optional(v.string()),
+  session_id: v.optional(idSchema),
+})
 
 /** A prompt that is in the log. */
 export interface Accepted extends JsonObject {
@@ -207,7 +212,7 @@ function stepEditOf({ blocks, arguments: given }: NonNullable<v.InferOutput<type
   }
 }
 
-/** `{turn_id?, session_id?}` begins a session that goes on from a turn of this one, by default the latest. */
+/** `{turn_id?, before?, session_id?}` begins a session that goes on from a turn of this one, by default the latest, or from before a block of it. */
 export async function forkSession(
   context: ServerContext,
   access: Access,
@@ -215,8 +220,9 @@ export async function forkSession(
   body: unknown,
 ): Promise<JsonObject> {
   access.require('write')
-  const { turn_id: turnId, session_id: id } = parseAs(forkSchema, body)
-  const named = { ...(turnId !== undefined && { turnId }), ...(id !== undefined && { id }) }
+  const { turn_id: turnId, before, session_id: id } = parseAs(forkSchema, body)
+  const point = { ...(turnId !== undefined && { turnId }), ...(before !== undefined && { before }) }
+  const named = { ...point, ...(id !== undefined && { id }) }
   return {
     session_id: await context.conversations.fork(access.principal, sessionId, named),
     origin: { session_id: sessionId },

@@ -25,7 +25,7 @@ import { controlFrame, eventFrames, snapshotOf, subscribed } from './frames.ts'
 import { operations } from './operations.ts'
 import { pageQuery, snapshotQuery } from './queries.ts'
 import { inspectionRoutes } from './inspection.ts'
-import { titleOf } from './title.ts'
+import { introductionOf } from './title.ts'
 import { turnItems, turnsAnswer } from './turns.ts'
 
 /** A prompt's images come as base64. */
@@ -52,7 +52,7 @@ export function nativeRoutes(context: ServerContext): Routes {
       ...(before !== undefined && { before: pageStart(before) }),
     })
     const sessions = await Promise.all(
-      heads.map(async (head) => ({ ...summary(head), title: await titleOf(context.conversations.store, head) })),
+      heads.map(async (head) => ({ ...summary(head), ...(await introductionOf(conversations.store, head)) })),
     )
     const last = heads.length === limit ? heads.at(-1) : undefined
     return c.json({ sessions, ...(last && { before: `${last.updatedAt}/${last.sessionId}` }) })
