@@ -41,6 +41,8 @@ export interface MessageState {
   readonly isShown: boolean
   readonly segments: readonly Segment[]
   readonly calls: readonly Call[]
+  /** How many of the calls were there when the step began. */
+  readonly callsBefore: number
   /** Addresses that the step has named as sources. */
   readonly sources: readonly string[]
 }
@@ -53,6 +55,7 @@ export const emptyMessage: MessageState = {
   isShown: false,
   segments: [],
   calls: [],
+  callsBefore: 0,
   sources: [],
 }
 
@@ -88,10 +91,12 @@ function bodyOf(state: MessageState, event: InferenceEvent): Step {
     case 'provider-call-started': {
       if (state.step === event.providerCallId) return [state, []]
       const [ended, ends] = endStep(state)
-      return [{ ...ended, step: event.providerCallId }, [...ends, { type: 'start-step' }]]
+      const step = { step: event.providerCallId, callsBefore: ended.calls.length }
+      return [{ ...ended, ...step }, [...ends, { type: 'start-step' }]]
     }
     case 'attempt-discarded': {
-      const calls = state.calls.filter(({ providerCallId }) => providerCallId !== event.providerCallId)
+      if (state.step !== event.providerCallId) return [state, []]
+      const calls = state.calls.slice(0, state.callsBefore)
       const cleared = { ...state, calls, segments: [], sources: [], isShown: false }
       return [cleared, state.isShown ? [{ type: 'reset-step' }] : []]
     }

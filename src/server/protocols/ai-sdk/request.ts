@@ -1,6 +1,5 @@
 import * as v from 'valibot'
 import { GeppettoError } from '../../../errors.ts'
-import type { Json } from '../../../json.ts'
 import type { ImagePart } from '../../../turns/block.ts'
 import { imagesOf, type Attachment } from '../../attachments.ts'
 import { idSchema, keySchema } from '../../native/commands.ts'
@@ -51,15 +50,6 @@ export const chatSchema = v.object({
   ),
 })
 export type ChatRequest = v.InferOutput<typeof chatSchema>
-
-/** Who is to answer, as the turn says it; undefined when the client leaves that as it is. */
-export function runtimeOf(
-  { profile, client_tools }: ChatRequest,
-  slug: (profile?: string) => string,
-): Json | undefined {
-  if (profile === undefined && client_tools === undefined) return undefined
-  return { profile: slug(profile), ...(client_tools !== undefined && { client_tools: client_tools as Json }) } // out of JSON
-}
 
 export interface SentPrompt {
   readonly text: string

@@ -1,8 +1,11 @@
 import { Hono, type Context } from 'hono'
 import * as v from 'valibot'
 import { GeppettoError, isGeppettoError } from '../../../errors.ts'
+import type { Json } from '../../../json.ts'
 import type { StoredInference } from '../../../session/stored-inference.ts'
+import type { StoredSession } from '../../../session/stored-session.ts'
 import { stateOf } from '../../../session/writer.ts'
+import { runtimeKey } from '../../../turns/keys.ts'
 import { imagesLimit } from '../../attachments.ts'
 import { bodyLimit, parseAs, readJson } from '../../body.ts'
 import type { Dialect, RouteEnv, ServerContext } from '../../context.ts'
@@ -11,7 +14,7 @@ import { uiVersions, type UiVersion } from './chunk.ts'
 import { hydration, readHistory, userMessageId, type Exchange, type History } from './history.ts'
 import { isWaiting } from './projection.ts'
 import { isSamePrompt, reconcile, type Command } from './reconcile.ts'
-import { chatSchema, promptOf, runtimeOf, type ChatRequest } from './request.ts'
+import { chatSchema, promptOf, type ChatRequest } from './request.ts'
 import { readPast, readRunId, streamMessage, type MessageStream } from './stream.ts'
 
 export interface AiSdkOptions {
@@ -40,6 +43,7 @@ function chatRoutes(context: ServerContext, { ui: usual = '5' }: AiSdkOptions): 
 
   routes.post('/api/chat', async (c) => {
     c.get('access').require('write')
+    c.get('access').requireStream()
     const ui = uiOf(c)
     const request = await readJson(c.req.raw, chatSchema, chatLimit)
     const stream = await new Chat(context, c, request, ui).post()
@@ -171,13 +175,13 @@ class Chat {
     { text, images }: ReturnType<typeof promptOf>,
     key = messageKey(messageId),
   ): Promise<MessageStream> {
-    const { conversations, profiles, whileRunning } = this.#context
+    const { conversations, whileRunning } = this.#context
     if (text.trim() === '' && images.length === 0)
       throw new GeppettoError('REQUEST_INVALID', `Message ${messageId} says nothing: send a text or an image.`)
     const { session } = await conversations.find(this.#principal, sessionId)
     const { active, approvals } = await session.state()
     const waitsFor = approvals.find(({ inferenceId }) => inferenceId === active?.inferenceId)
-    const runtime = runtimeOf(this.#request, (slug) => profiles.named(slug).slug)
+    const runtime = await this.#runtime(session)
     const inference = await session.submit(text, {
       images,
       messageId,
@@ -223,6 +227,16 @@ class Chat {
     const leg = Math.max(-1, ...decided.state.calls.map(({ decidedIn = -1 }) => decidedIn))
     const isNews = answers.length > 0 || knownParts <= (decided.legStarts[leg] ?? -1)
     return leg >= 0 && isNews ? this.#follow(decided, leg) : { ...this.#follow(decided), leg: 'none' }
+  }
+
+  /** Who is to answer; undefined when the client leaves that as it is. */
+  async #runtime(session: StoredSession): Promise<Json | undefined> {
+    const { profiles } = this.#context
+    const { profile, client_tools } = this.#request
+    if (client_tools === undefined) return profile === undefined ? undefined : { profile: profiles.named(profile).slug }
+    const turn = profile === undefined ? await session.latest() : undefined
+    const before = turn && profiles.runtimeOf(runtimeKey.get(turn)).profile
+    return { profile: profiles.named(profile ?? before).slug, client_tools: client_tools as Json } // it came as JSON
   }
 
   #history(sessionId: string): Promise<History> {
