@@ -15,6 +15,8 @@ export interface Access {
   require(permission: Permission): void
   /** Counts one more message on a socket. Throws RATE_LIMITED. */
   countMessage(): void
+  /** Throws RATE_LIMITED when `watch` would: for what is done before its stream is opened. */
+  requireStream(): void
   /**
    * Aborts when the caller is let in no longer, or `stop` is called. One watch for each open stream, until it ends:
    * throws RATE_LIMITED when the caller has too many open.
@@ -46,6 +48,7 @@ export async function requireAccess(request: Request, rules: AccessRules): Promi
       if (permission === 'write') rules.counts.countWrite(principal)
     },
     countMessage: () => rules.counts.countRequest(principal),
+    requireStream: () => rules.counts.requireStream(principal),
     watch: () => watchAccess(credentials, principal, rules),
   }
 }

@@ -161,7 +161,7 @@ export class GeppettoServer {
       if (accept === undefined) throw unknownRoute(url.pathname)
       if (this.#stopping.signal.aborted) throw stopping()
       const access = await this.#access(request, client)
-      this.#rules.counts.requireStream(access.principal)
+      access.requireStream()
       return await accept({ url, headers: request.headers, access, requestId })
     } catch (error) {
       this.#tell(error, requestId)

@@ -46,10 +46,12 @@ test.each([
   const frames = stream.text()
   const socket = await TestSocket.open(`${url}/api/ws`, { as: 'ada' })
   await socket.call({ type: 'create', id: 'before' })
+  const webchat = await TestSocket.open(`${url}/ws?conv_id=${id}`, { as: 'ada' })
+  await webchat.find(() => true)
   set(next)
   await clock.advance(5_000)
   expect(await frames).toMatch(/event: closed\ndata: .*"reason":"access".*\n\n$/)
-  expect(await socket.closed).toBe(4401)
+  expect([await socket.closed, await webchat.closed]).toEqual([4401, 4401])
 })
 
 test('a token that is over ends what it opened, though nobody can be asked', async () => {

@@ -25,6 +25,13 @@ async function submit(attacked: AttackedServer, json: object): Promise<string> {
   return id
 }
 
+/** Posts to a dialect that makes a session of its own, and gives its id. */
+async function postedTo(attacked: AttackedServer, path: string, json: object): Promise<string> {
+  const answer = await attacked.ask(path, { as: 'ada', json })
+  expect(answer.status).toBe(200)
+  return answer.headers.get('x-geppetto-session-id') ?? ''
+}
+
 /** All that is kept of a session, as text. */
 async function keptOf(attacked: AttackedServer, id: string): Promise<string> {
   return JSON.stringify(await attacked.store.read(id, { after: 0 }))
@@ -64,6 +71,21 @@ describe('a tool that the model was not given', () => {
     const id = await submit(attacked, { prompt: 'Go' })
     await attacked.event(id, 'inference-finished')
     expect(ran).toEqual([])
+  })
+
+  test('is none that a caller may declare under the name of one of the profile: that one is run, and not asked of them', async () => {
+    ran.length = 0
+    const model = eventEngine(toolReply(['c1', 'delete_file']), textReply('Well'))
+    await using attacked = await serving(model, [noting('delete_file')])
+    const parameters = { type: 'object', properties: {} }
+    const id = await postedTo(attacked, '/v1/responses', {
+      model: 'default',
+      input: 'Go',
+      tools: [{ type: 'function', name: 'delete_file', parameters }],
+    })
+    await attacked.event(id, 'inference-finished')
+    expect(ran).toEqual(['delete_file'])
+    expect(await keptOf(attacked, id)).not.toContain('"type":"approval-requested"')
   })
 
   test.each([

@@ -266,6 +266,24 @@ describe('limits', () => {
     socket.raw.terminate()
   })
 
+  test.each(['/agui', '/api/chat', '/v1/chat/completions', '/v1/responses'])(
+    'of open streams are looked at before a prompt is taken that %s would tell of',
+    async (path) => {
+      await using attacked = await attackedServer({ limits: { streamsPerCaller: 1 } })
+      const id = await session(attacked)
+      const only = await attacked.ask(`/api/sessions/${id}/events`, { as: 'ada' })
+      const message = { id: 'm1', role: 'user', content: 'Go', parts: [{ type: 'text', text: 'Go' }] }
+      const named = { id: 'fresh', threadId: 'fresh', runId: 'run-1', model: 'default', stream: true, store: true }
+      const rest = { tools: [], state: {}, context: [], forwardedProps: {}, trigger: 'submit-message' }
+      const said = path === '/v1/responses' ? { input: 'Go' } : { messages: [message] }
+      const answer = await attacked.ask(path, { as: 'ada', json: { ...named, ...rest, ...said } })
+      expect(answer.status).toBe(429)
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(await attacked.store.list()).toHaveLength(1)
+      await only.body!.cancel()
+    },
+  )
+
   test.each([0, -1, Number.NaN])('of %d are none', async (requestsPerCaller) => {
     await expect(attackedServer({ limits: { requestsPerCaller } })).rejects.toMatchObject({ code: 'SETTINGS_INVALID' })
   })

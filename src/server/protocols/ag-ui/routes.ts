@@ -29,6 +29,7 @@ export function agUi(): (context: ServerContext) => Dialect {
 async function post(context: ServerContext, c: Context<RouteEnv>): Promise<Response> {
   const access = c.get('access')
   access.require('write')
+  access.requireStream()
   const input = await readJson(c.req.raw, inputSchema, inputLimit)
   return answer(context, c, await startRun(context, access, c.req.param('profile'), input))
 }

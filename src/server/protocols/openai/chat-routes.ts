@@ -25,6 +25,7 @@ export function chatRoutes(context: ServerContext, passing: Passing, options: Ch
     const access = c.get('access')
     access.require('write')
     const request = await readJson(c.req.raw, chatSchema, requestLimit)
+    if (request.stream === true) access.requireStream()
     const profile = context.profiles.named(request.model ?? undefined)
     const { prompt, ...asked } = askedInChat(request, profile)
     const isKept = request.store === true
@@ -87,11 +88,13 @@ function messageOf({ said, reasoning, calls }: ChatState, { tellsReasoning }: Ch
 function stream(context: ServerContext, c: Context<RouteEnv>, passing: Passing, told: Told): Response {
   const { running, message, request, options } = told
   const access = c.get('access')
+  const { signal: allowed, stop } = access.watch()
   // Once, however the stream ends: read to the end, cut, or never begun.
   let isReleased = false
   const release = () => {
     if (!isReleased) passing.release(running, access)
     isReleased = true
+    stop()
   }
   c.req.raw.signal.addEventListener('abort', release, { once: true })
   const withUsage = request.stream_options?.include_usage === true
@@ -130,7 +133,11 @@ function stream(context: ServerContext, c: Context<RouteEnv>, passing: Passing, 
         release()
       }
     },
-    { clock: context.clock, headers: headersOf(running), ...(running.isKept && { signal: context.stopping }) },
+    {
+      clock: context.clock,
+      headers: headersOf(running),
+      signal: running.isKept ? AbortSignal.any([allowed, context.stopping]) : allowed,
+    },
   )
 }
 

@@ -35,6 +35,7 @@ export function responseRoutes(context: ServerContext, passing: Passing): Routes
     const access = c.get('access')
     access.require('write')
     const request = await readJson(c.req.raw, responseSchema, requestLimit)
+    if (request.stream === true) access.requireStream()
     const key = c.req.header('idempotency-key')
     const target = await accept(context, passing, access, request, key)
     if (request.stream === true) return stream(context, c, target, () => passing.release(target.running, access))
