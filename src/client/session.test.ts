@@ -1,24 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { startCuttingProxy } from '../../test/support/cutting-proxy.ts'
-import { FakeClock } from '../../test/support/fake-clock.ts'
-import {
-  answerIn,
-  eagerClient,
-  hasEnded,
-  shown,
-  startNativeServer,
-  untilView,
-  type NativeServer,
-} from '../../test/support/native-client.ts'
-import { collect } from '../../test/support/values.ts'
+import { answerIn, Bench, hasEnded, shown, untilView } from '../../test/support/native-client.ts'
 import { defineTool } from '../inference/tool.ts'
 import { scripted } from '../providers/scripted/engine.ts'
-import { localUser, type Principal } from '../server/principal.ts'
-import { trimSession } from '../session/trim.ts'
-import { MemoryStore } from '../store/memory-store.ts'
-import { applyTimeline, emptyTimeline, entitiesOf } from '../timeline/timeline.ts'
-import type { Client, ClientOptions } from './client.ts'
+import { entitiesOf } from '../timeline/timeline.ts'
 
 const refund = defineTool({
   name: 'refund',
@@ -28,36 +14,8 @@ const refund = defineTool({
   execute: ({ cents }) => ({ refunded: cents }),
 })
 
-const transports = ['sse', 'websocket'] as const
-let store: MemoryStore
-let caller: Principal | undefined
-let server: NativeServer
-const clients: Client[] = []
-
-function client(options: Partial<ClientOptions> = {}): Client {
-  const made = eagerClient(server.url, options)
-  clients.push(made)
-  return made
-}
-
-function start(options: Parameters<typeof startNativeServer>[0] = {}): Promise<NativeServer> {
-  return startNativeServer({
-    store,
-    profiles: [{ slug: 'default', model: scripted({ pace: 2_000 }), tools: [refund] }],
-    authenticate: async () => caller,
-    ...options,
-  })
-}
-
-beforeEach(async () => {
-  store = new MemoryStore()
-  caller = localUser
-  server = await start()
-})
-afterEach(async () => {
-  for (const made of clients.splice(0)) made.close()
-  await server.close()
-})
+const bench = Bench.forEachTest({ slug: 'default', model: scripted({ pace: 2_000 }), tools: [refund] })
+const { client } = bench
 
 describe('commands', () => {
   test('a prompt is answered, and the list of sessions names it', async () => {
@@ -143,8 +101,7 @@ describe('commands', () => {
   })
 
   test('what runs is cancelled, and what was said stays', async () => {
-    await server.close()
-    server = await start({ profiles: [{ slug: 'default', model: scripted({ pace: 20 }) }] })
+    await bench.start({ profiles: [{ slug: 'default', model: scripted({ pace: 20 }) }] })
     const session = await client().create()
     const first = untilView(session, (view) => answerIn(view).length > 0)
     await session.send('Tell me a long story.')
@@ -234,7 +191,7 @@ describe('the view', () => {
       const asked = entitiesOf(timeline).flatMap((entity) => (entity.kind === 'message' ? entity.text : []))
       listed.push(pending.some(({ prompt }) => asked.includes(prompt)))
     })
-    proxy.retarget(server.url)
+    proxy.retarget(bench.url)
     await sent
     const view = await untilView(session, hasEnded(2))
     expect(view.pending).toEqual([])
@@ -269,146 +226,5 @@ describe('the view', () => {
     const expected = await ended
     const view = await untilView(session, hasEnded())
     expect(shown(view)).toEqual(shown(expected))
-  })
-})
-
-describe.each(transports)('over %s', (transport) => {
-  const cases: readonly [what: string, code: string, prepare: () => void][] = [
-    ['a session that is not there', 'SESSION_UNKNOWN', () => {}],
-    ['a caller who is not let in', 'UNAUTHENTICATED', () => (caller = undefined)],
-    ['a caller who may not read', 'FORBIDDEN', () => (caller = { ...localUser, permissions: new Set() })],
-    ['a session of somebody else', 'SESSION_UNKNOWN', () => (caller = { ...localUser, tenant: 'other' })],
-  ]
-  test.each(cases)('%s is refused with %s', async (what, code, prepare) => {
-    if (what.includes('else')) await client().create({ sessionId: 'there' })
-    prepare()
-    const session = client({ transport }).session('there')
-    await expect(untilView(session, () => false)).rejects.toMatchObject({ code })
-    expect(session.getSnapshot()).toMatchObject({ status: 'closed', error: { code } })
-    await expect(collect(session.events())).rejects.toMatchObject({ code })
-    await expect(session.send('Say hello')).rejects.toMatchObject({ code })
-  })
-
-  test('who was refused is let in when they come again', async () => {
-    const session = client({ transport }).session('soon')
-    await expect(untilView(session, () => false)).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
-    await client().create({ sessionId: 'soon' })
-    expect((await untilView(session, ({ status }) => status === 'live')).error).toBeUndefined()
-  })
-
-  test('a session that is deleted is closed, and says so', async () => {
-    const session = await client({ transport }).create()
-    await untilView(session, ({ status }) => status === 'live')
-    const closed = untilView(session, () => false)
-    const other = client().session(session.id)
-    await other.delete()
-    await expect(closed).rejects.toMatchObject({ code: 'SESSION_UNKNOWN', message: expect.stringContaining('deleted') })
-    await expect(client().session(session.id).delete()).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
-  })
-
-  test('a caller who is locked out while they follow is closed out', async () => {
-    await server.close()
-    const clock = new FakeClock()
-    server = await start({ clock })
-    const session = await client({ transport }).create()
-    await untilView(session, ({ status }) => status === 'live')
-    const closed = untilView(session, () => false)
-    await untilView(session, ({ status }) => status === 'live')
-    caller = undefined
-    await clock.advance(10_000)
-    await expect(closed).rejects.toMatchObject({ code: 'UNAUTHENTICATED', details: { reason: 'access' } })
-  })
-
-  test('another session of the same id takes the place of the one that was known', async () => {
-    const proxy = await startCuttingProxy(server.url)
-    const session = client({ transport, baseUrl: proxy.url }).session('same')
-    const direct = await client().create({ sessionId: 'same' })
-    const ended = untilView(session, hasEnded())
-    await direct.send('Say hello')
-    await ended
-    proxy.retarget('http://127.0.0.1:1')
-    await direct.delete()
-    const anew = await client().create({ sessionId: 'same' })
-    const expected = untilView(anew, hasEnded(2))
-    await anew.send('Say something else')
-    await anew.send('Say more')
-    await expected
-    const there = untilView(session, (view) => answerIn(view) === 'something elsemore')
-    proxy.retarget(server.url)
-    expect(shown(await there)).toEqual(shown(await expected))
-    await proxy.close()
-  })
-
-  test('a viewer whose events were forgotten begins with a snapshot; a reader of events is told', async () => {
-    const proxy = await startCuttingProxy(server.url)
-    const session = client({ transport, baseUrl: proxy.url }).session('trimmed')
-    const direct = await client().create({ sessionId: 'trimmed' })
-    await untilView(session, ({ status }) => status === 'live')
-    const seen = untilView(session, ({ ordinal, status }) => ordinal > 0 && status === 'live')
-    proxy.retarget('http://127.0.0.1:1')
-    const ended = untilView(direct, hasEnded(2))
-    await direct.send('Say hello')
-    await direct.send('Say goodbye')
-    const { ordinal } = await ended
-    await trimSession(store, 'trimmed', ordinal - 5)
-    proxy.retarget(server.url)
-    expect((await seen).ordinal).toBe(ordinal)
-    await expect(collect(session.events())).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' })
-    await expect(collect(session.events({ after: ordinal + 9 }))).rejects.toMatchObject({ code: 'CURSOR_FUTURE' })
-    await proxy.close()
-  })
-
-  test('a listener who leaves and comes back at once misses nothing', async () => {
-    const session = await client({ transport }).create()
-    for (let round = 0; round < 5; round += 1) session.subscribe(() => {})()
-    const ended = untilView(session, hasEnded())
-    session.subscribe(() => {})()
-    await session.send('Say hello')
-    expect(answerIn(await ended)).toBe('hello')
-    for (let round = 0; round < 5; round += 1) session.subscribe(() => {})()
-    const again = untilView(session, hasEnded(2))
-    await session.send('Say goodbye')
-    expect(answerIn(await again)).toBe('hellogoodbye')
-  })
-
-  test('the events of a session make its timeline', async () => {
-    const session = await client({ transport }).create()
-    const { ordinal } = await session.send('Say hello')
-    let timeline = emptyTimeline()
-    for await (const event of session.events()) {
-      timeline = applyTimeline(timeline, event)
-      if (event.type === 'inference-finished') break
-    }
-    expect(timeline.ordinal).toBeGreaterThan(ordinal)
-    const view = await untilView(client().session(session.id), ({ status }) => status === 'live')
-    expect(shown({ ...view, timeline })).toEqual(shown(view))
-  })
-
-  test('a server that stops is waited for, and the next one goes on', async () => {
-    const proxy = await startCuttingProxy(server.url)
-    const session = client({ transport, baseUrl: proxy.url }).session('moved')
-    await client().create({ sessionId: 'moved' })
-    await untilView(session, ({ status }) => status === 'live')
-    const offline = untilView(session, ({ status }) => status === 'offline')
-    const ended = untilView(session, hasEnded())
-    await server.close()
-    await offline
-    server = await start()
-    proxy.retarget(server.url)
-    await session.send('Say hello')
-    expect(answerIn(await ended)).toBe('hello')
-    await proxy.close()
-  })
-
-  test('a client that is closed waits for nothing', async () => {
-    const made = client({ transport, baseUrl: 'http://127.0.0.1:1' })
-    const session = made.session('nowhere')
-    const sent = session.send('Say hello')
-    const events = collect(session.events())
-    const closed = untilView(session, () => false)
-    made.close()
-    await expect(sent).rejects.toMatchObject({ code: 'SESSION_CLOSED' })
-    await expect(closed).rejects.toMatchObject({ code: 'SESSION_CLOSED' })
-    expect(await events).toEqual([])
   })
 })

@@ -1,8 +1,10 @@
+import { afterEach, beforeEach } from 'vitest'
 import { createClient, type Client, type ClientOptions } from '../../src/client/client.ts'
 import type { ClientSession } from '../../src/client/session.ts'
 import type { SessionView } from '../../src/client/view.ts'
 import { scripted } from '../../src/providers/scripted/engine.ts'
 import { listen, type Listening } from '../../src/server/node.ts'
+import { localUser, type Principal } from '../../src/server/principal.ts'
 import { GeppettoServer, type ServerOptions } from '../../src/server/server.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { timelineToJson } from '../../src/timeline/json.ts'
@@ -62,4 +64,55 @@ export function answerIn({ timeline }: SessionView): string {
     entity.kind === 'message' && entity.role === 'assistant' ? [entity.text] : [],
   )
   return said.join('')
+}
+
+/** What a test of a client has: a server of its own, on a store of its own, that lets `caller` in. */
+export class Bench {
+  readonly #profiles: ServerOptions['profiles']
+  readonly #clients: Client[] = []
+  store = new MemoryStore()
+  caller: Principal | undefined = localUser
+  #server: NativeServer | undefined
+
+  private constructor(profiles: ServerOptions['profiles']) {
+    this.#profiles = profiles
+  }
+
+  /** A new one for each test of the file. */
+  static forEachTest(...profiles: ServerOptions['profiles']): Bench {
+    const bench = new Bench(profiles)
+    beforeEach(async () => {
+      bench.store = new MemoryStore()
+      bench.caller = localUser
+      await bench.start()
+    })
+    afterEach(async () => {
+      for (const made of bench.#clients.splice(0)) made.close()
+      await bench.stop()
+    })
+    return bench
+  }
+
+  get url(): string {
+    if (this.#server === undefined) throw new Error('no server was started')
+    return this.#server.url
+  }
+
+  /** Starts a server on the same store; one that was there is stopped before. */
+  async start(options: Partial<ServerOptions> = {}): Promise<void> {
+    await this.stop()
+    const authenticate = async () => this.caller
+    this.#server = await startNativeServer({ store: this.store, profiles: this.#profiles, authenticate, ...options })
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.close()
+    this.#server = undefined
+  }
+
+  readonly client = (options: Partial<ClientOptions> = {}): Client => {
+    const made = eagerClient(this.url, options)
+    this.#clients.push(made)
+    return made
+  }
 }
