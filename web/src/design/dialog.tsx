@@ -1,42 +1,26 @@
-import { Dialog as BaseDialog } from '@base-ui/react/dialog'
-import type { ReactNode } from 'react'
-import { classes } from './classes.ts'
+import { lazy, Suspense, useState, type ReactNode } from 'react'
 
-const shapes = {
-  /** In the middle of the screen. */
-  window:
-    'top-1/2 left-1/2 w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 rounded-2xl border p-5 animate-appear',
-  /** At the left edge, over its whole height. */
-  drawer: 'inset-y-0 left-0 w-[min(19rem,85vw)] border-r',
-} as const
-
-/** Something that has to be seen to before anything else. Escape and a click beside it close it. */
-export function Dialog({
-  title,
-  shape = 'window',
-  isTitleShown = true,
-  isOpen,
-  onClose,
-  children,
-}: {
+export interface DialogProps {
   readonly title: string
-  readonly shape?: keyof typeof shapes
+  /** Default `window`: in the middle of the screen; `drawer`: at the left edge, over its whole height. */
+  readonly shape?: 'window' | 'drawer'
   readonly isTitleShown?: boolean
   readonly isOpen: boolean
   readonly onClose: () => void
   readonly children: ReactNode
-}) {
+}
+
+// Loaded when the first one is opened: a page does not wait for it.
+const Popup = lazy(async () => ({ default: (await import('./dialog-popup.tsx')).DialogPopup }))
+
+/** Something that has to be seen to before anything else. Escape and a click beside it close it. */
+export function Dialog(props: DialogProps) {
+  const [wasOpened, setWasOpened] = useState(props.isOpen)
+  if (props.isOpen && !wasOpened) setWasOpened(true)
+  if (!wasOpened) return null
   return (
-    <BaseDialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
-      <BaseDialog.Portal>
-        <BaseDialog.Backdrop className="fixed inset-0 z-40 bg-[oklch(0_0_0/0.4)]" />
-        <BaseDialog.Popup className={classes('fixed z-50 bg-surface shadow-float outline-none', shapes[shape])}>
-          <BaseDialog.Title className={isTitleShown ? 'mb-3 text-base font-semibold' : 'sr-only'}>
-            {title}
-          </BaseDialog.Title>
-          {children}
-        </BaseDialog.Popup>
-      </BaseDialog.Portal>
-    </BaseDialog.Root>
+    <Suspense>
+      <Popup {...props} />
+    </Suspense>
   )
 }

@@ -1,45 +1,19 @@
-import { Menu as BaseMenu } from '@base-ui/react/menu'
-import type { ReactElement, ReactNode } from 'react'
-import { classes } from './classes.ts'
-import { Icon, type IconName } from './icon.tsx'
+import {
+  cloneElement,
+  lazy,
+  Suspense,
+  useRef,
+  useState,
+  type ButtonHTMLAttributes,
+  type ReactElement,
+  type ReactNode,
+  type RefAttributes,
+} from 'react'
 
-const popup =
-  'z-50 min-w-44 max-w-[min(22rem,calc(100vw-1rem))] rounded-xl border bg-surface p-1 shadow-float outline-none animate-appear'
-const item =
-  'flex w-full cursor-pointer items-center gap-2 rounded-lg px-2.5 py-1.5 text-sm text-ink outline-none select-none data-highlighted:bg-hover data-disabled:opacity-45'
-
-/** A menu that opens from a button. */
-export function Menu({ trigger, children }: { readonly trigger: ReactElement; readonly children: ReactNode }) {
-  return (
-    <BaseMenu.Root modal={false}>
-      <BaseMenu.Trigger render={trigger} />
-      <BaseMenu.Portal>
-        <BaseMenu.Positioner sideOffset={6} align="start" className="z-50">
-          <BaseMenu.Popup className={popup}>{children}</BaseMenu.Popup>
-        </BaseMenu.Positioner>
-      </BaseMenu.Portal>
-    </BaseMenu.Root>
-  )
-}
-
-export function MenuItem({
-  icon,
-  onSelect,
-  isNegative = false,
-  children,
-}: {
-  readonly icon: IconName
-  readonly onSelect: () => void
-  readonly isNegative?: boolean
-  readonly children: ReactNode
-}) {
-  return (
-    <BaseMenu.Item onClick={onSelect} className={classes(item, isNegative && 'text-negative')}>
-      <Icon name={icon} size={16} />
-      {children}
-    </BaseMenu.Item>
-  )
-}
+// The parts of menus are loaded when the first one is opened, or about to be: a page does not wait for them.
+const load = () => import('./menu-popup.tsx')
+const Popup = lazy(async () => ({ default: (await load()).MenuPopup }))
+export const MenuItem = lazy(async () => ({ default: (await load()).MenuItem }))
 
 export interface Choice<Value extends string> {
   readonly value: Value
@@ -47,29 +21,60 @@ export interface Choice<Value extends string> {
   readonly detail?: string
 }
 
-/** One of several, of which one holds. */
-export function MenuChoices<Value extends string>({
-  value,
-  choices,
-  onChoose,
-}: {
+export interface ChoicesProps<Value extends string> {
   readonly value: Value
   readonly choices: readonly Choice<Value>[]
   readonly onChoose: (value: Value) => void
-}) {
+}
+
+const Choices = lazy(async () => ({ default: (await load()).MenuChoices }))
+
+/** One of several, of which one holds. */
+export function MenuChoices<Value extends string>({ onChoose, ...props }: ChoicesProps<Value>) {
+  return <Choices {...props} onChoose={(value) => onChoose(value as Value)} /> // it is one of the choices
+}
+
+type Trigger = ReactElement<ButtonHTMLAttributes<HTMLButtonElement> & RefAttributes<HTMLButtonElement>>
+
+/** A menu that opens from a button. */
+export function Menu({ trigger, children }: { readonly trigger: Trigger; readonly children: ReactNode }) {
+  const [isOpen, setIsOpen] = useState(false)
+  const [wasOpened, setWasOpened] = useState(false)
+  const anchor = useRef<HTMLButtonElement>(null)
+  // A press on the button closes the menu as one beside it does: the click that follows must not open it again.
+  const wasOpen = useRef(false)
+  const open = (shown: boolean) => {
+    setIsOpen(shown)
+    if (shown) setWasOpened(true)
+  }
   return (
-    <BaseMenu.RadioGroup value={value} onValueChange={onChoose}>
-      {choices.map((choice) => (
-        <BaseMenu.RadioItem key={choice.value} value={choice.value} closeOnClick className={item}>
-          <span className="min-w-0 flex-1">
-            {choice.label}
-            {choice.detail !== undefined && <span className="block text-xs text-ink-faint">{choice.detail}</span>}
-          </span>
-          <BaseMenu.RadioItemIndicator className="text-accent-ink">
-            <Icon name="check" size={16} />
-          </BaseMenu.RadioItemIndicator>
-        </BaseMenu.RadioItem>
-      ))}
-    </BaseMenu.RadioGroup>
+    <>
+      {cloneElement(trigger, {
+        ref: anchor,
+        'aria-haspopup': 'menu',
+        'aria-expanded': isOpen,
+        onPointerEnter: () => void load(),
+        onFocus: () => void load(),
+        onPointerDown: () => {
+          wasOpen.current = isOpen
+        },
+        onClick: () => {
+          open(!wasOpen.current)
+          wasOpen.current = false
+        },
+        onKeyDown: (event) => {
+          if (event.key !== 'ArrowDown') return
+          event.preventDefault()
+          open(true)
+        },
+      })}
+      {wasOpened && (
+        <Suspense>
+          <Popup anchor={anchor} isOpen={isOpen} onOpenChange={open}>
+            {children}
+          </Popup>
+        </Suspense>
+      )}
+    </>
   )
 }

@@ -1,3 +1,4 @@
+import { useCallback } from 'react'
 import { useInfiniteQuery, useQuery, useQueryClient, type InfiniteData } from '@tanstack/react-query'
 import { isGeppettoError } from '../../../src/errors.ts'
 import type { SessionPage } from 'geppetto/client'
@@ -26,7 +27,7 @@ export function useSessions() {
 /** Asks for the list again, after something that changes it. */
 export function useRefreshSessions(): () => void {
   const queries = useQueryClient()
-  return () => void queries.invalidateQueries({ queryKey: ['sessions'] })
+  return useCallback(() => void queries.invalidateQueries({ queryKey: ['sessions'] }), [queries])
 }
 
 /** Who can answer. */

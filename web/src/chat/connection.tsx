@@ -1,0 +1,27 @@
+import type { SessionView } from 'geppetto/client'
+import { Badge } from '../design/badge.tsx'
+
+/** How what is shown stands to what is: nothing when they are the same. */
+export function Connection({ view }: { readonly view: SessionView }) {
+  switch (view.status) {
+    case 'live':
+    case 'closed':
+      return null
+    case 'connecting':
+      return <Status text="Connecting" />
+    case 'catching-up':
+      return <Status text="Catching up" />
+    case 'offline':
+      return <Status text="Connection lost, trying again" isProblem />
+  }
+}
+
+function Status({ text, isProblem = false }: { readonly text: string; readonly isProblem?: boolean }) {
+  return (
+    <span role="status" className="animate-appear">
+      <Badge tone={isProblem ? 'caution' : 'neutral'} isLive>
+        {text}
+      </Badge>
+    </span>
+  )
+}

@@ -1,0 +1,190 @@
+import { memo, useEffect, useEffectEvent, useMemo, useRef } from 'react'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import type { ClientSession, SessionView } from 'geppetto/client'
+import type { ActivityEntity, Entity, InferenceEntity, MessageEntity, NoticeEntity } from 'geppetto/timeline'
+import { IconButton } from '../design/button.tsx'
+import { Badge } from '../design/badge.tsx'
+import { Notice } from '../design/notice.tsx'
+import { AnswerFoot } from './answer-foot.tsx'
+import { AssistantMessage, PendingMessage, UserMessage } from './message.tsx'
+import { Reasoning } from './reasoning.tsx'
+import { conversationRows, type Row } from './rows.ts'
+import { ToolCard } from './tool-card.tsx'
+
+/** What messages can ask of the page that they are on. */
+export interface Asking {
+  readonly sessionId: string
+  /** The message that is being edited. */
+  readonly editing: string | undefined
+  /** The first message that was sent in this session, and not brought along by a fork. */
+  readonly firstOwnId: string | undefined
+  edit(messageId: string | undefined): void
+  /** Asks again in place of the message. */
+  again(message: MessageEntity, prompt: string): Promise<void>
+}
+
+const estimates: Readonly<Record<Row['kind'] | Entity['kind'], number>> = {
+  entity: 120,
+  message: 140,
+  reasoning: 36,
+  'tool-call': 64,
+  activity: 32,
+  notice: 56,
+  inference: 48,
+  foot: 48,
+  pending: 80,
+}
+/** The page before this one is asked for when so few rows are left above. */
+const earlierAt = 12
+
+/** The messages of a session, of which those are there that are looked at. It stays at the end while it is at the end. */
+export function Conversation({
+  session,
+  view,
+  asking,
+}: {
+  readonly session: ClientSession
+  readonly view: SessionView
+  readonly asking: Asking
+}) {
+  const { settled, live } = view.timeline
+  const rows = useMemo(() => conversationRows(settled, live, view.pending), [settled, live, view.pending])
+  const scroller = useRef<HTMLDivElement>(null)
+  const list = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    getItemKey: (index) => rows[index]?.key ?? index,
+    estimateSize: (index) => estimateOf(rows[index]),
+    overscan: 6,
+    paddingStart: 24,
+    paddingEnd: 24,
+    anchorTo: 'end',
+    followOnAppend: true,
+    scrollEndThreshold: 80,
+  })
+  const items = list.getVirtualItems()
+
+  // It begins at its end.
+  const hasRows = rows.length > 0
+  const toEnd = useEffectEvent(() => list.scrollToEnd())
+  useEffect(() => {
+    if (hasRows) toEnd()
+  }, [session, hasRows])
+
+  const first = items[0]?.index ?? earlierAt
+  const { hasEarlier } = view
+  useEffect(() => {
+    if (hasEarlier && first < earlierAt) void session.loadEarlier().catch(() => {}) // it is asked for again on the way up
+  }, [session, hasEarlier, first])
+
+  return (
+    <div className="relative min-h-0 flex-1">
+      <div
+        ref={scroller}
+        tabIndex={0}
+        role="log"
+        aria-label="Conversation"
+        aria-live="off"
+        className="h-full overflow-y-auto"
+      >
+        <div className="relative mx-auto w-full max-w-3xl" style={{ height: list.getTotalSize() }}>
+          {items.map((item) => {
+            const row = rows[item.index]
+            if (row === undefined) return null
+            return (
+              <div
+                key={item.key}
+                ref={list.measureElement}
+                data-index={item.index}
+                className="absolute inset-x-0 top-0 px-4 pb-3"
+                style={{ transform: `translateY(${item.start}px)` }}
+              >
+                <RowView {...partsOf(row)} asking={asking} />
+              </div>
+            )
+          })}
+        </div>
+      </div>
+      {hasRows && !list.isAtEnd(120) && (
+        <IconButton
+          icon="chevron-down"
+          label="To the end"
+          tone="plain"
+          className="absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full shadow-float"
+          onClick={() => list.scrollToEnd({ behavior: 'smooth' })}
+        />
+      )}
+    </div>
+  )
+}
+
+function estimateOf(row: Row | undefined): number {
+  if (row === undefined) return 0
+  return row.kind === 'entity' ? estimates[row.entity.kind] : estimates[row.kind]
+}
+
+interface RowParts {
+  readonly kind: Row['kind']
+  readonly entity?: Exclude<Entity, InferenceEntity>
+  readonly inference?: InferenceEntity
+  readonly made?: readonly Entity[]
+  readonly prompt?: string
+}
+
+/** A row's parts, which stay the same objects when the row is made anew. */
+function partsOf(row: Row): RowParts {
+  if (row.kind === 'entity') return { kind: row.kind, entity: row.entity }
+  return row.kind === 'foot'
+    ? { kind: row.kind, inference: row.inference, made: row.made }
+    : { kind: row.kind, prompt: row.send.prompt }
+}
+
+const RowView = memo(({ entity, inference, made, prompt, asking }: RowParts & { readonly asking: Asking }) => {
+  if (entity !== undefined) return <EntityView entity={entity} asking={asking} />
+  if (inference !== undefined) return <AnswerFoot inference={inference} made={made ?? []} asking={asking} />
+  return <PendingMessage prompt={prompt ?? ''} />
+})
+
+function EntityView({
+  entity,
+  asking,
+}: {
+  readonly entity: Exclude<Entity, InferenceEntity>
+  readonly asking: Asking
+}) {
+  switch (entity.kind) {
+    case 'message':
+      return entity.role === 'user' ? (
+        <UserMessage entity={entity} asking={asking} />
+      ) : (
+        <AssistantMessage entity={entity} />
+      )
+    case 'reasoning':
+      return <Reasoning entity={entity} />
+    case 'tool-call':
+      return <ToolCard entity={entity} sessionId={asking.sessionId} />
+    case 'activity':
+      return <Activity entity={entity} />
+    case 'notice':
+      return <SessionNotice entity={entity} />
+  }
+}
+
+const activityEnds = ['done', 'completed', 'failed']
+
+function Activity({ entity }: { readonly entity: ActivityEntity }) {
+  const { activity, step, detail } = entity
+  return (
+    <p className="flex flex-wrap items-center gap-2 text-sm text-ink-soft">
+      <Badge isLive={!activityEnds.includes(step)}>{activity.replaceAll('-', ' ')}</Badge>
+      {step.replaceAll('-', ' ')}
+      {detail !== undefined && <span className="wrap-anywhere text-ink-faint">{detail}</span>}
+    </p>
+  )
+}
+
+const noticeTones = { debug: 'neutral', info: 'neutral', warn: 'caution', error: 'negative' } as const
+
+function SessionNotice({ entity }: { readonly entity: NoticeEntity }) {
+  return <Notice tone={noticeTones[entity.level]}>{entity.message}</Notice>
+}

@@ -1,0 +1,80 @@
+import { useCallback, useEffect, useState } from 'react'
+import { useNavigate } from '@tanstack/react-router'
+import type { Attachment, ClientSession } from 'geppetto/client'
+import type { MessageEntity } from 'geppetto/timeline'
+import { newUuid } from '../../../src/clock.ts'
+import { messageOf } from '../../../src/errors.ts'
+import { useClient } from '../session/client.tsx'
+import { deliverOutbox, putIntoOutbox } from '../session/outbox.ts'
+import { useRefreshSessions } from '../session/queries.ts'
+import { useChosenProfile } from './profile-choice.tsx'
+
+export type SendPrompt = (prompt: string, attachments?: readonly Attachment[]) => void
+
+/** Sends prompts to a session, those too that another page has left for it; `problem` is why the last was refused. */
+export function useSend(session: ClientSession) {
+  const put = usePut()
+  const refresh = useRefreshSessions()
+  const [problem, setProblem] = useState<string>()
+  const deliver = useCallback(() => {
+    setProblem(undefined)
+    deliverOutbox(session).then(refresh, (error: unknown) => setProblem(messageOf(error)))
+  }, [session, refresh])
+  useEffect(deliver, [deliver])
+  const send: SendPrompt = (prompt, attachments = []) => {
+    put(session.id, prompt, attachments)
+    deliver()
+  }
+  return { send, problem }
+}
+
+/** Begins a session with a prompt, and goes there. */
+export function useBegin() {
+  const client = useClient()
+  const put = usePut()
+  const open = useOpenSession()
+  const [problem, setProblem] = useState<string>()
+  const begin = async (prompt: string, attachments: readonly Attachment[]) => {
+    const session = await client.create()
+    put(session.id, prompt, attachments)
+    await open(session.id)
+  }
+  const send: SendPrompt = (prompt, attachments = []) => {
+    setProblem(undefined)
+    begin(prompt, attachments).catch((error: unknown) => setProblem(messageOf(error)))
+  }
+  return { send, problem }
+}
+
+/** Asks again, with another text or the same: in a fork that ends before the message. */
+export function useAskAgain(session: ClientSession) {
+  const put = usePut()
+  const open = useOpenSession()
+  return async (message: MessageEntity, prompt: string): Promise<void> => {
+    const fork = await session.fork({ before: message.id })
+    put(fork.id, prompt, attachmentsOf(message))
+    await open(fork.id)
+  }
+}
+
+/** Goes to a session's conversation. */
+export function useOpenSession(): (sessionId: string) => Promise<void> {
+  const navigate = useNavigate()
+  return (sessionId) => navigate({ to: '/c/$sessionId', params: { sessionId } })
+}
+
+/** Leaves a prompt for the page of a session, which sends it. */
+function usePut() {
+  const profile = useChosenProfile()
+  return (sessionId: string, prompt: string, attachments: readonly Attachment[]) => {
+    const outgoing = { key: newUuid(), prompt, ...(profile !== undefined && { profile }) }
+    putIntoOutbox(sessionId, outgoing, attachments)
+  }
+}
+
+function attachmentsOf({ images = [] }: MessageEntity): readonly Attachment[] {
+  return images.flatMap((image): readonly Attachment[] => {
+    if ('content' in image) return [{ type: 'image', mediaType: image.media_type, data: image.content }]
+    return 'url' in image ? [{ type: 'image_url', url: image.url }] : []
+  })
+}

@@ -1,0 +1,142 @@
+import { canonicalJson } from '../../../../src/json.ts'
+import { blockHash } from '../../../../src/turns/hash.ts'
+import { isJsonObject, type Json } from '../../session/json.ts'
+import type { RecordedTurn, Touch, TurnState } from './recorded-turns.ts'
+
+/** A request as it was sent to a model, projected again. */
+export interface SentRequest {
+  readonly ordinal: number
+  readonly inferenceId: string
+  readonly providerCallId: string
+  readonly attempt: number
+  readonly provider: string
+  readonly model: string
+  /** Null when the engine has no request to show. */
+  readonly body: Json
+  /** Whether these are the very bytes that were sent. */
+  readonly isExact: boolean
+  readonly repairs: readonly { readonly repair: string; readonly block: number; readonly detail: string }[]
+}
+
+/** A piece of what a provider reads before it writes, in the order in which it reads. */
+export interface Piece {
+  /** Where it stands in the request, as `messages[3]`. */
+  readonly place: string
+  readonly text: string
+}
+
+/** How much of a request began as the one before it did: what a provider's cache can give back. */
+export interface CacheStep {
+  readonly request: SentRequest
+  readonly pieces: number
+  readonly stablePieces: number
+  /** Characters of JSON, of which a token is three or four. */
+  readonly characters: number
+  readonly stableCharacters: number
+  /** What broke it; absent when all that the earlier request had is still there, and nothing but new pieces follows. */
+  readonly broken?: CacheBreak
+}
+
+export interface CacheBreak {
+  /** The first piece that is another one, or is gone. */
+  readonly place: string
+  readonly before: string
+  readonly after: string
+  /** The first block of the turn that is another one than in the earlier request; absent when the turn begins the same. */
+  readonly block?: { readonly index: number; readonly by?: Touch }
+}
+
+// In the order in which providers read them, whatever the order of the keys in the body.
+const places = ['model', 'tools', 'system', 'systemInstruction', 'messages', 'input', 'contents', 'blocks'] as const
+
+/** Each request compared with the one before it; the first has nothing before it. Retries say nothing new. */
+export function cacheSteps(
+  requests: readonly SentRequest[],
+  turns: readonly RecordedTurn[],
+): readonly { readonly step: CacheStep; readonly previous?: SentRequest }[] {
+  const first = requests.filter(({ attempt }) => attempt === 1)
+  return first.map((request, index) => {
+    const previous = first[index - 1]
+    const step = compareRequests(previous, request, turns)
+    return previous === undefined ? { step } : { step, previous }
+  })
+}
+
+function compareRequests(
+  previous: SentRequest | undefined,
+  request: SentRequest,
+  turns: readonly RecordedTurn[],
+): CacheStep {
+  const pieces = piecesOf(request.body)
+  const before = previous === undefined ? [] : piecesOf(previous.body)
+  let stable = 0
+  while (stable < Math.min(before.length, pieces.length) && before[stable]?.text === pieces[stable]?.text) stable += 1
+  const [earlier, now] = [before[stable], pieces[stable]]
+  const broken = earlier && {
+    place: now?.place ?? earlier.place,
+    before: earlier.text,
+    after: now?.text ?? '',
+    ...(previous && blockBreak(stateAt(turns, previous.ordinal), stateAt(turns, request.ordinal))),
+  }
+  return {
+    request,
+    pieces: pieces.length,
+    stablePieces: stable,
+    characters: charactersOf(pieces),
+    stableCharacters: charactersOf(pieces.slice(0, stable)),
+    ...(broken && { broken }),
+  }
+}
+
+/** A request's body, piece by piece. Marks of what is to be cached move along and change nothing of what is read. */
+export function piecesOf(body: Json): readonly Piece[] {
+  if (!isJsonObject(body)) return []
+  return places.flatMap((name) => (body[name] === undefined ? [] : piecesIn(name, body[name])))
+}
+
+function piecesIn(name: string, value: Json): readonly Piece[] {
+  if (!Array.isArray(value)) return [{ place: name, text: canonicalJson(withoutMarks(value)) }]
+  return value.map((item: Json, index) => ({ place: `${name}[${index}]`, text: canonicalJson(withoutMarks(item)) }))
+}
+
+function withoutMarks(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutMarks)
+  if (!isJsonObject(value)) return value
+  const kept = Object.entries(value).filter(([name]) => name !== 'cache_control')
+  return Object.fromEntries(kept.map(([name, each]) => [name, withoutMarks(each)]))
+}
+
+function charactersOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { text }) => sum + text.length, 0)
+}
+
+function stateAt(turns: readonly RecordedTurn[], ordinal: number): TurnState | undefined {
+  for (const { states } of turns) {
+    const state = states.find((each) => each.ordinal === ordinal && each.phase === 'as_sent')
+    if (state !== undefined) return state
+  }
+  return undefined
+}
+
+function blockBreak(before: TurnState | undefined, after: TurnState | undefined): Pick<CacheBreak, 'block'> {
+  if (before === undefined || after === undefined) return {}
+  const index = before.turn.blocks.findIndex((block, at) => {
+    const other = after.turn.blocks[at]
+    return other === undefined || (other !== block && contentOf(other) !== contentOf(block))
+  })
+  if (index < 0) return {}
+  const by = lastTouch(after, index, before.ordinal)
+  return { block: by === undefined ? { index } : { index, by } }
+}
+
+// What a model reads of it: facts beside a block, as which call made it, come later and are not sent.
+function contentOf(block: TurnState['turn']['blocks'][number]): string {
+  const { metadata: _metadata, ...content } = block
+  return blockHash(content)
+}
+
+/** Who touched this block last, since the earlier request; whoever put it there when nobody has since. */
+function lastTouch(state: TurnState, index: number, since: number): Touch | undefined {
+  const touches = state.touches[index] ?? []
+  return touches.findLast(({ ordinal }) => ordinal > since) ?? touches.at(-1)
+}

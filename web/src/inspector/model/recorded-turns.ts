@@ -1,0 +1,187 @@
+import type { EventOf, InferenceEvent, Phase } from 'geppetto/events'
+import { createTurn, type Turn } from '../../../../src/turns/turn.ts'
+import { applyEvent } from '../../../../src/events/apply.ts'
+import { turnDelta } from '../../../../src/turns/delta.ts'
+import { compareTurns, type BlockRow } from './compare.ts'
+import type { LogEvent } from './log.ts'
+
+/** `draft`: as it was opened. `as_sent`: as it was when a request was made of it, behind all middleware. */
+export type StatePhase = 'draft' | 'as_sent' | Phase
+
+/** A turn as it stood at one moment. */
+export interface TurnState {
+  /** Unique within the turn, and the same for the same moment: `draft`, `pre_inference.0`, `as_sent.0`, `final`. */
+  readonly key: string
+  readonly phase: StatePhase
+  /** Of the loop, from 0. */
+  readonly iteration: number
+  readonly ordinal: number
+  readonly at: string
+  readonly turn: Turn
+  /** Who made and changed each block, in order; as many as there are blocks. */
+  readonly touches: readonly BlockTouches[]
+}
+
+/** One who has made or changed a block. */
+export interface Touch {
+  readonly by: string
+  readonly act: 'made' | 'changed'
+  readonly ordinal: number
+  readonly turnId: string
+}
+export type BlockTouches = readonly Touch[]
+
+/** An edit of the turn by a middleware, the tool loop or a person: what it did to the blocks that it touched. */
+export interface RecordedEdit {
+  readonly by: string
+  readonly ordinal: number
+  readonly at: string
+  readonly inferenceId: string
+  /** Without those that stayed as they were. */
+  readonly rows: readonly BlockRow[]
+  readonly metadata: readonly string[]
+  readonly data: readonly string[]
+}
+
+/** What the log says of one turn. */
+export interface RecordedTurn {
+  readonly turnId: string
+  /** The turn that it goes on from, of this session. */
+  readonly base?: string
+  /** The turn of another session that it was forked from. */
+  readonly origin?: NonNullable<EventOf<'turn-opened'>['origin']>
+  readonly ordinal: number
+  readonly at: string
+  readonly inferenceIds: readonly string[]
+  readonly states: readonly TurnState[]
+  readonly edits: readonly RecordedEdit[]
+}
+
+interface Draft {
+  readonly opened: EventOf<'turn-opened'>
+  readonly inferenceIds: Set<string>
+  readonly states: TurnState[]
+  readonly edits: RecordedEdit[]
+  turn: Turn
+  touches: readonly BlockTouches[]
+  iteration: number
+}
+
+/**
+ * The turns of a log, in the order in which they were opened, each with its states: the fold of the events, looked at on
+ * the way. A turn whose base is not in the log begins with what its delta says alone.
+ */
+export function recordTurns(events: readonly LogEvent[]): readonly RecordedTurn[] {
+  const drafts = new Map<string, Draft>()
+  for (const event of events) {
+    if (event.type === 'unknown') continue
+    if (event.type === 'turn-opened') open(drafts, event)
+    const draft = drafts.get(event.turnId)
+    if (draft !== undefined) add(draft, event)
+  }
+  return [...drafts.values()].map(({ opened, inferenceIds, states, edits }) => ({
+    turnId: opened.turnId,
+    ...(opened.base !== undefined && { base: opened.base }),
+    ...(opened.origin !== undefined && { origin: opened.origin }),
+    ordinal: opened.ordinal,
+    at: opened.at,
+    inferenceIds: [...inferenceIds],
+    states,
+    edits,
+  }))
+}
+
+/** The state of this key; of several with one phase, `as_sent` say, the last. */
+export function stateOf(turn: RecordedTurn, key: string): TurnState | undefined {
+  return turn.states.find((state) => state.key === key) ?? turn.states.findLast(({ phase }) => phase === key)
+}
+
+function open(drafts: Map<string, Draft>, event: EventOf<'turn-opened'>): void {
+  const base = event.base === undefined ? undefined : drafts.get(event.base)
+  const before = base?.turn ?? createTurn()
+  const turn = applyEvent(before, event)
+  const by = event.base === undefined ? (event.origin === undefined ? 'session' : 'fork') : 'prompt'
+  const touches = touchesAfter(before, turn, base?.touches ?? [], { by, act: 'made', ...placeOf(event) })
+  const draft: Draft = { opened: event, inferenceIds: new Set(), states: [], edits: [], turn, touches, iteration: 0 }
+  drafts.set(event.turnId, draft)
+  look(draft, 'draft', 'draft', event)
+}
+
+function add(draft: Draft, event: InferenceEvent): void {
+  if (event.inferenceId !== undefined) draft.inferenceIds.add(event.inferenceId)
+  if (event.type === 'phase-reached') {
+    draft.iteration = event.iteration
+    return look(draft, event.phase, `${event.phase}.${event.iteration}`, event)
+  }
+  if (event.type === 'provider-call-started') {
+    const retry = event.attempt === 1 ? '' : `.attempt-${event.attempt}`
+    return look(draft, 'as_sent', `as_sent.${draft.iteration}${retry}`, event)
+  }
+  if (event.type === 'turn-opened') return
+  const { turn: before, touches } = draft
+  draft.turn = applyEvent(before, event)
+  if (event.type === 'turn-edited') applyEdit(draft, before, event)
+  else if (event.type !== 'provider-call-finished') {
+    const by = event.type === 'tool-result-ready' ? event.toolName : 'model'
+    draft.touches = touchesAfter(before, draft.turn, touches, { by, act: 'made', ...placeOf(event) })
+  }
+  const isEnd =
+    event.type === 'inference-finished' ||
+    event.type === 'inference-stopped' ||
+    event.type === 'inference-failed' ||
+    event.type === 'inference-interrupted'
+  if (isEnd) look(draft, 'final', 'final', event)
+}
+
+function look(draft: Draft, phase: StatePhase, key: string, { ordinal, at }: InferenceEvent): void {
+  const { turn, touches, iteration, states } = draft
+  states.push({ key, phase, iteration, ordinal, at, turn, touches })
+}
+
+function placeOf({ ordinal, turnId }: InferenceEvent): Pick<Touch, 'ordinal' | 'turnId'> {
+  return { ordinal, turnId }
+}
+
+/** What stays keeps its touches; what is new has this one. */
+function touchesAfter(
+  before: Turn,
+  after: Turn,
+  touches: readonly BlockTouches[],
+  touch: Touch,
+): readonly BlockTouches[] {
+  if (before.blocks === after.blocks) return touches
+  const { head, add: added, tail } = turnDelta(before, after)
+  return [...touches.slice(0, head), ...added.map(() => [touch]), ...touches.slice(touches.length - tail)]
+}
+
+// Only what lies between the blocks that were left alone is compared: an edit costs what it changed.
+function applyEdit(draft: Draft, before: Turn, event: EventOf<'turn-edited'>): void {
+  const { head, tail } = event.delta
+  const window = (turn: Turn): Turn => ({ ...turn, blocks: turn.blocks.slice(head, turn.blocks.length - tail) })
+  const { rows, metadata, data } = compareTurns(window(before), window(draft.turn))
+  const old = draft.touches
+  const touched = rows.flatMap((row): readonly BlockTouches[] => {
+    if (row.change === 'removed') return []
+    const made = { by: event.by, ...placeOf(event) }
+    if (row.change === 'added') return [[{ ...made, act: 'made' }]]
+    const earlier = old[head + row.before] ?? []
+    return [row.change === 'changed' ? [...earlier, { ...made, act: 'changed' }] : earlier]
+  })
+  draft.touches = [...old.slice(0, head), ...touched, ...old.slice(old.length - tail)]
+  const { by, ordinal, at, inferenceId } = event
+  const placed = rows.filter(({ change }) => change !== 'same').map((row) => shifted(row, head))
+  draft.edits.push({ by, ordinal, at, inferenceId, rows: placed, metadata, data })
+}
+
+function shifted(row: BlockRow, by: number): BlockRow {
+  switch (row.change) {
+    case 'added':
+      return { ...row, after: row.after + by }
+    case 'removed':
+      return { ...row, before: row.before + by }
+    case 'same':
+    case 'moved':
+    case 'changed':
+      return { ...row, before: row.before + by, after: row.after + by }
+  }
+}
