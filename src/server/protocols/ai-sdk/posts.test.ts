@@ -147,7 +147,8 @@ test("another tenant's chat is not there, whatever is asked of it", async () => 
     ),
     fetch(`${url}/api/chat/chat/stop`, { method: 'POST', headers: as('eve') }),
   ])
-  expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404, 404])
+  expect(answers.map(({ status }) => status)).toEqual([404, 200, 204, 204, 404])
+  expect(await answers[1]?.json()).toEqual([]) // as that of a chat that nobody has begun
 })
 
 describe('a session that began with a turn from elsewhere', () => {

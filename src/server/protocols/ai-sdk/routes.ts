@@ -1,21 +1,16 @@
 import { Hono, type Context } from 'hono'
 import * as v from 'valibot'
 import { GeppettoError, isGeppettoError } from '../../../errors.ts'
-import type { Json } from '../../../json.ts'
-import type { StoredInference } from '../../../session/stored-inference.ts'
-import type { StoredSession } from '../../../session/stored-session.ts'
-import { stateOf } from '../../../session/writer.ts'
-import { runtimeKey } from '../../../turns/keys.ts'
 import { imagesLimit } from '../../attachments.ts'
 import { bodyLimit, parseAs, readJson } from '../../body.ts'
 import type { Dialect, RouteEnv, ServerContext } from '../../context.ts'
-import { branchOf, createBranch, latestBranch } from './branches.ts'
+import { latestBranch } from './branches.ts'
 import { uiVersions, type UiVersion } from './chunk.ts'
-import { hydration, readHistory, userMessageId, type Exchange, type History } from './history.ts'
+import { hydration, readHistory } from './history.ts'
 import { isWaiting } from './projection.ts'
-import { isSamePrompt, reconcile, type Command } from './reconcile.ts'
-import { chatSchema, promptOf, type ChatRequest } from './request.ts'
-import { readPast, readRunId, streamMessage, type MessageStream } from './stream.ts'
+import { Post } from './post.ts'
+import { chatSchema } from './request.ts'
+import { handleOf, readPast, readRunId, streamMessage, type MessageStream } from './stream.ts'
 
 export interface AiSdkOptions {
   /**
@@ -46,13 +41,14 @@ function chatRoutes(context: ServerContext, { ui: usual = '5' }: AiSdkOptions): 
     c.get('access').requireStream()
     const ui = uiOf(c)
     const request = await readJson(c.req.raw, chatSchema, chatLimit)
-    const stream = await new Chat(context, c, request, ui).post()
+    const stream = await new Post(context, c.get('access').principal, request, ui).stream()
     c.set('subject', stream)
     return streamMessage(context, c.get('access'), stream, await readPast(context, stream))
   })
 
   routes.get('/api/chat/:id/messages', async (c) => {
-    const sessionId = await currentSession(context, c)
+    const sessionId = await ifThere(currentSession(context, c))
+    if (sessionId === undefined) return c.json([]) // a chat begins with its first prompt
     return c.json(hydration(await readHistory(conversations.store, headOf(c), sessionId, uiOf(c))))
   })
 
@@ -92,7 +88,10 @@ async function currentSession({ conversations }: ServerContext, c: Context<Route
   return latestBranch(conversations, chatId)
 }
 
-/** What is to be streamed under an id: that of a chat, for the message that is being written, or that of a run. */
+/**
+ * What is to be streamed under an id: that of a chat, for the message that is being written, or that of a run. Undefined
+ * when there is nothing.
+ */
 async function streamOf(
   context: ServerContext,
   c: Context<RouteEnv>,
@@ -100,153 +99,27 @@ async function streamOf(
 ): Promise<MessageStream | undefined> {
   const { conversations } = context
   const { principal } = c.get('access')
-  try {
-    const head = await conversations.head(principal, await currentSession(context, c))
-    const { active, queue } = stateOf(head)
-    const { sessionId } = head
+  const chat = await ifThere(currentSession(context, c))
+  if (chat !== undefined) {
+    const { session } = await conversations.find(principal, chat)
+    const { active, queue } = await session.state()
     const target = active ?? queue[0]
-    if (target === undefined) return undefined
-    const { session } = await conversations.find(principal, sessionId)
-    return { ...handleOf(sessionId, await session.inference(target.inferenceId)), ui, leg: 'all' }
+    return target && { ...handleOf(chat, await session.inference(target.inferenceId)), ui, leg: 'all' }
+  }
+  const { inferenceId, leg } = readRunId(c.req.param('id') ?? '')
+  const [place] = await conversations.store.find(inferenceId)
+  if (place === undefined || place.ordinal === 0) return undefined
+  const { sessionId } = place
+  const found = await ifThere(conversations.find(principal, sessionId))
+  return found && { ...handleOf(sessionId, await found.session.inference(inferenceId)), ui, leg }
+}
+
+/** What is given, or undefined when there is no such session for the caller. */
+async function ifThere<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found
   } catch (error) {
-    if (!isGeppettoError(error, 'SESSION_UNKNOWN')) throw error
-    const { inferenceId, leg } = readRunId(c.req.param('id') ?? '')
-    const [place] = await conversations.store.find(inferenceId)
-    if (place === undefined || place.ordinal === 0) throw error
-    const { session } = await conversations.find(principal, place.sessionId).catch(() => Promise.reject(error)) // by the id that was asked for
-    return { ...handleOf(place.sessionId, await session.inference(inferenceId)), ui, leg }
+    if (isGeppettoError(error, 'SESSION_UNKNOWN')) return undefined
+    throw error
   }
-}
-
-function handleOf(sessionId: string, { id, ordinal }: StoredInference) {
-  return { sessionId, inferenceId: id, ordinal }
-}
-
-/** One post of a client to a chat. */
-class Chat {
-  readonly #context: ServerContext
-  readonly #request: ChatRequest
-  readonly #ui: UiVersion
-  readonly #principal: RouteEnv['Variables']['access']['principal']
-
-  constructor(context: ServerContext, c: Context<RouteEnv>, request: ChatRequest, ui: UiVersion) {
-    this.#context = context
-    this.#request = request
-    this.#ui = ui
-    this.#principal = c.get('access').principal
-  }
-
-  /** Does what the client wants, and gives what it is to see. */
-  async post(): Promise<MessageStream> {
-    const { conversations } = this.#context
-    const { id, messages, trigger, approvals } = this.#request
-    await conversations.findOrCreate(this.#principal, id)
-    const branch = await branchOf(conversations, this.#request)
-    const [only, ...others] = messages
-    // A prompt alone, as applications send it that leave the history to us, need not be held against the history.
-    const isAlone = only?.role === 'user' && others.length === 0 && approvals.length === 0
-    if (isAlone && trigger === 'submit-message' && branch === id) {
-      try {
-        return await this.#submit(branch, only.id, promptOf(only))
-      } catch (error) {
-        if (!isGeppettoError(error, 'IDEMPOTENCY_KEY_REUSED')) throw error // the prompt was edited
-      }
-    }
-    const history = await this.#history(branch)
-    return this.#do(history, reconcile(history, this.#request))
-  }
-
-  async #do(history: History, command: Command): Promise<MessageStream> {
-    switch (command.do) {
-      case 'submit':
-        return this.#submit(history.sessionId, command.messageId, command.prompt)
-      case 'follow':
-        return this.#follow(command.exchange)
-      case 'branch':
-        return this.#branch(command)
-      case 'answer':
-        return this.#answer(history, command)
-    }
-  }
-
-  async #submit(
-    sessionId: string,
-    messageId: string,
-    { text, images }: ReturnType<typeof promptOf>,
-    key = messageKey(messageId),
-  ): Promise<MessageStream> {
-    const { conversations, whileRunning } = this.#context
-    if (text.trim() === '' && images.length === 0)
-      throw new GeppettoError('REQUEST_INVALID', `Message ${messageId} says nothing: send a text or an image.`)
-    const { session } = await conversations.find(this.#principal, sessionId)
-    const { active, approvals } = await session.state()
-    const waitsFor = approvals.find(({ inferenceId }) => inferenceId === active?.inferenceId)
-    const runtime = await this.#runtime(session)
-    const inference = await session.submit(text, {
-      images,
-      messageId,
-      // Behind a call that waits for a person a prompt would wait as long.
-      whileRunning: waitsFor !== undefined && whileRunning === 'queue' ? 'refuse' : whileRunning,
-      idempotencyKey: key,
-      ...(runtime !== undefined && { runtime }),
-    })
-    return { ...handleOf(sessionId, inference), ui: this.#ui, leg: 0 }
-  }
-
-  #follow({ accepted }: Exchange, leg = 0): MessageStream {
-    const { sessionId, inferenceId, ordinal } = accepted
-    return { sessionId, inferenceId, ordinal, ui: this.#ui, leg }
-  }
-
-  async #branch(command: Extract<Command, { do: 'branch' }>): Promise<MessageStream> {
-    const { conversations } = this.#context
-    const { from, messageId, prompt, replaces } = command
-    const key = messageKey(messageId, replaces)
-    const latest = await this.#history(await latestBranch(conversations, this.#request.id))
-    const again = latest.exchanges.findLast((each) => userMessageId(each) === messageId)
-    if (again !== undefined && isSamePrompt(again, prompt)) {
-      const isRunning = again.accepted.key?.startsWith(messageKey(messageId, '')) === true && !again.state.hasEnded
-      if (replaces === undefined || again.accepted.key === key || isRunning) return this.#follow(again)
-    }
-    const { id } = this.#request
-    // A branch that was begun and not used is at the same place; so is one that somebody else has just begun.
-    const isThere = latest.isUnused && latest.sessionId !== id && latest.origin === from.before
-    const turn = from.before === undefined ? undefined : { sessionId: from.accepted.sessionId, turnId: from.before }
-    const branch = isThere ? latest.sessionId : await createBranch(conversations, this.#principal, id, turn)
-    return branch === undefined ? this.#branch(command) : this.#submit(branch, messageId, prompt, key)
-  }
-
-  async #answer(history: History, command: Extract<Command, { do: 'answer' }>): Promise<MessageStream> {
-    const { answers, exchange, knownParts } = command
-    const { sessionId, inferenceId } = exchange.accepted
-    const { session } = await this.#context.conversations.find(this.#principal, sessionId)
-    for (const { approvalId, ...answer } of answers)
-      await session.decide(approvalId, { ...answer, by: this.#principal.name })
-    const now = answers.length === 0 ? history : await this.#history(history.sessionId)
-    const decided = now.exchanges.find(({ accepted }) => accepted.inferenceId === inferenceId) ?? exchange
-    const leg = Math.max(-1, ...decided.state.calls.map(({ decidedIn = -1 }) => decidedIn))
-    const isNews = answers.length > 0 || knownParts <= (decided.legStarts[leg] ?? -1)
-    return leg >= 0 && isNews ? this.#follow(decided, leg) : { ...this.#follow(decided), leg: 'none' }
-  }
-
-  /** Who is to answer; undefined when the client leaves that as it is. */
-  async #runtime(session: StoredSession): Promise<Json | undefined> {
-    const { profiles } = this.#context
-    const { profile, client_tools } = this.#request
-    if (client_tools === undefined) return profile === undefined ? undefined : { profile: profiles.named(profile).slug }
-    const turn = profile === undefined ? await session.latest() : undefined
-    const before = turn && profiles.runtimeOf(runtimeKey.get(turn)).profile
-    return { profile: profiles.named(profile ?? before).slug, client_tools: client_tools as Json } // it came as JSON
-  }
-
-  #history(sessionId: string): Promise<History> {
-    const { conversations } = this.#context
-    const headOf = (id: string) => conversations.head(this.#principal, id)
-    return readHistory(conversations.store, headOf, sessionId, this.#ui)
-  }
-}
-
-/** One prompt is answered once under its message's id, and once more for each answer that is replaced. */
-function messageKey(messageId: string, replaces?: string): string {
-  return replaces === undefined ? `ai-sdk:${messageId}` : `ai-sdk:${messageId}#${replaces}`
 }

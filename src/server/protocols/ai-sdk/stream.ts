@@ -2,6 +2,7 @@ import { GeppettoError } from '../../../errors.ts'
 import type { InferenceEvent } from '../../../events/event.ts'
 import { followLog } from '../../../session/follow.ts'
 import { readEvents } from '../../../session/past.ts'
+import type { StoredInference } from '../../../session/stored-inference.ts'
 import { fromEntry } from '../../../store/entry.ts'
 import type { Access } from '../../access.ts'
 import type { ServerContext } from '../../context.ts'
@@ -20,6 +21,10 @@ export interface MessageStream {
   readonly leg: number | 'all' | 'none'
   /** The first chunk that the client wants; below 0 it is counted from the end, as that is now. */
   readonly startIndex?: number
+}
+
+export function handleOf(sessionId: string, { id, ordinal }: StoredInference) {
+  return { sessionId, inferenceId: id, ordinal }
 }
 
 const protocolHeaders = { 'x-vercel-ai-ui-message-stream': 'v1' }
@@ -76,7 +81,7 @@ export async function streamMessage(
     ...protocolHeaders,
     'x-geppetto-session-id': sessionId,
     'x-geppetto-inference-id': inferenceId,
-    'x-workflow-run-id': runId(stream, stream.leg === 'all' ? 0 : stream.leg),
+    ...(stream.leg !== 'all' && { 'x-workflow-run-id': runId(stream, stream.leg) }),
     ...(startIndex < 0 && { 'x-workflow-stream-tail-index': String(total - 1) }),
   }
   return sseResponse(
@@ -86,9 +91,12 @@ export async function streamMessage(
         let index = 0
         for await (const entries of followLog(store, sessionId, clock, { after: ordinal - 1, signal })) {
           let text = ''
-          for (const entry of entries) {
+          const events = entries.flatMap((entry): readonly InferenceEvent[] => {
             const event = fromEntry(sessionId, entry)
-            if (event.type === 'unknown' || event.inferenceId !== inferenceId) continue
+            return event.type === 'unknown' || event.inferenceId !== inferenceId ? [] : [event]
+          })
+          view.lookAhead(events)
+          for (const event of events) {
             for (const chunk of view.chunksOf(event)) {
               // What is shown cannot be taken back: the client has to come again, and gets what counts.
               if (chunk.type === 'reset-step' && !canTakeBack(ui)) {
@@ -153,7 +161,7 @@ function emptyAnswer({ clock }: ServerContext, { sessionId, inferenceId }: Messa
 /** The part of a message that one stream shows, event by event. */
 class View {
   readonly #stream: MessageStream
-  readonly #discarded: ReadonlySet<string>
+  readonly #discarded: Set<string>
   readonly #last: number
   #state = emptyMessage
 
@@ -161,11 +169,21 @@ class View {
     this.#stream = stream
     this.#last = typeof stream.leg === 'number' ? stream.leg : Math.max(state.leg, 0)
     // Who can be told of it gets what was void too, so that the places of chunks are the same in each stream.
-    this.#discarded = canTakeBack(stream.ui) ? new Set() : discarded
+    this.#discarded = new Set(canTakeBack(stream.ui) ? [] : discarded)
   }
 
   get isDone(): boolean {
     return !this.#state.isOpen && (this.#state.hasEnded || this.#state.leg >= this.#last)
+  }
+
+  /** Leaves out attempts that are known to have failed before anything of them was shown. */
+  lookAhead(events: readonly InferenceEvent[]): void {
+    if (canTakeBack(this.#stream.ui)) return
+    for (const event of events) {
+      if (event.type !== 'attempt-discarded') continue
+      const isShown = this.#state.isShown && this.#state.step === event.providerCallId
+      if (!isShown) this.#discarded.add(attemptOf(event))
+    }
   }
 
   chunksOf(event: InferenceEvent): readonly Chunk[] {
