@@ -29,7 +29,10 @@ export const dialects: ReadonlyMap<string, MakeDialect | undefined> = new Map(
     .map(({ name }) => {
       const isIts = ([exportedAs]: readonly [string, unknown]) => exportedAs.toLowerCase() === name.replaceAll('-', '')
       const factory: unknown = Object.entries(exported).find(isIts)?.[1]
-      return [name, typeof factory === 'function' ? (factory as (options: object) => MakeDialect)({ debugApi: true }) : undefined] // as dialects are made
+      return [
+        name,
+        typeof factory === 'function' ? (factory as (options: object) => MakeDialect)({ debugApi: true }) : undefined,
+      ] // as dialects are made
     }),
 )
 
