@@ -100,7 +100,7 @@ function open(drafts: Map<string, Draft>, event: EventOf<'turn-opened'>): void {
   const base = event.base === undefined ? undefined : drafts.get(event.base)
   const before = base?.turn ?? createTurn()
   const turn = applyEvent(before, event)
-  const by = event.base === undefined ? (event.origin === undefined ? 'session' : 'fork') : 'prompt'
+  const by = event.origin === undefined ? 'prompt' : 'fork'
   const touches = touchesAfter(before, turn, base?.touches ?? [], { by, act: 'made', ...placeOf(event) })
   const draft: Draft = { opened: event, inferenceIds: new Set(), states: [], edits: [], turn, touches, iteration: 0 }
   drafts.set(event.turnId, draft)

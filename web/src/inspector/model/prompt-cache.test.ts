@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest'
+import { recordLog } from '../../../../test/support/recorded-log.ts'
+import { editTurn } from '../../../../src/inference/engine.ts'
+import { systemPrompt } from '../../../../src/middleware/system-prompt.ts'
+import { encodeBlock } from '../../../../src/turns/encode.ts'
+import type { LogEvent } from './log.ts'
+import { cacheSteps, piecesOf, type SentRequest } from './prompt-cache.ts'
+import { recordTurns } from './recorded-turns.ts'
+
+/** The requests of a log, of which each holds its blocks. */
+function requestsOf(events: readonly LogEvent[]): readonly SentRequest[] {
+  return recordTurns(events).flatMap(({ states, inferenceIds }) =>
+    states
+      .filter(({ phase }) => phase === 'as_sent')
+      .map(({ ordinal, turn }) => ({
+        ordinal,
+        inferenceId: inferenceIds[0] ?? '',
+        providerCallId: `call-${ordinal}`,
+        attempt: 1,
+        provider: 'test',
+        model: 'test-1',
+        body: { model: 'test-1', blocks: turn.blocks.map(({ metadata: _metadata, ...block }) => encodeBlock(block)) },
+        isExact: true,
+        repairs: [],
+      })),
+  )
+}
+
+describe('the prompt cache', () => {
+  test('a conversation that only goes on keeps its whole beginning', async () => {
+    const events = await recordLog({ prompts: ['What is 17 * 23?', 'Say hello'] })
+    const steps = cacheSteps(requestsOf(events), recordTurns(events))
+    expect(steps.map(({ step }) => [step.stablePieces, step.pieces, step.broken])).toEqual([
+      [0, 3, undefined],
+      [3, 6, undefined],
+      [6, 9, undefined],
+    ])
+  })
+
+  test('a middleware that writes the time into the prompt is named, with the block', async () => {
+    let minute = 0
+    const clock = editTurn('clock', (turn) => ({
+      ...turn,
+      blocks: turn.blocks.map((block) =>
+        block.kind === 'system' ? { ...block, payload: { text: `Be brief. Minute ${minute}` } } : block,
+      ),
+    }))
+    const middleware = [systemPrompt('Be brief.'), clock]
+    const counting = editTurn('count', (turn) => {
+      minute += 0.5 // an edit is asked twice: whether it changes something, and what
+      return turn
+    })
+    const events = await recordLog({ middleware: [counting, ...middleware], prompts: ['Say one', 'Say two'] })
+    const [, second] = cacheSteps(requestsOf(events), recordTurns(events))
+    expect(second?.step).toMatchObject({
+      stablePieces: 1,
+      broken: { place: 'blocks[0]', block: { index: 0, by: { by: 'clock', act: 'changed' } } },
+    })
+  })
+
+  test('pieces come in the order in which providers read them, without marks of what to keep', () => {
+    const body = {
+      messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi', cache_control: { type: 'ephemeral' } }] }],
+      system: [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }],
+      temperature: 1,
+      model: 'm',
+    }
+    expect(piecesOf(body)).toEqual([
+      { place: 'model', text: '"m"' },
+      { place: 'system[0]', text: '{"text":"Be brief.","type":"text"}' },
+      { place: 'messages[0]', text: '{"content":[{"text":"Hi","type":"text"}],"role":"user"}' },
+    ])
+  })
+})
