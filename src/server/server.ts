@@ -143,7 +143,8 @@ export class GeppettoServer {
   readonly fetch = async (request: Request, client: Client = {}): Promise<Response> => {
     if (request.method !== 'HEAD') return this.#app.fetch(request, client)
     // What would come is given up by whoever makes it: the head of a stream leaves none open.
-    const response = await this.#app.fetch(new Request(request, { method: 'GET' }), client)
+    const { url, headers, signal } = request // all there is to it; those of some servers are no whole Requests
+    const response = await this.#app.fetch(new Request(url, { headers, signal }), client)
     await response.body?.cancel()
     return new Response(null, response)
   }

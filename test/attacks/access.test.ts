@@ -151,6 +151,22 @@ test('a stream whose head alone was asked for, or that nobody began to read, lea
   expect(clock.pending).toBe(idle)
 })
 
+test('a head is answered over a connection too', async () => {
+  await using attacked = await attackedServer()
+  const id = await session(attacked)
+  const { url } = await attacked.listen()
+  const headers = { authorization: `Bearer ${people.ada.key}` }
+  for (const [path, status] of [
+    [`/api/sessions/${id}/events`, 200],
+    ['/api/sessions', 200],
+    ['/healthz', 200],
+    ['/nothing', 404],
+  ] as const) {
+    expect((await fetch(`${url}${path}`, { method: 'HEAD', headers })).status, path).toBe(status)
+  }
+  expect((await fetch(`${url}/api/sessions`, { method: 'HEAD' })).status).toBe(401)
+})
+
 test('a ticket opens the event stream of its session, once', async () => {
   await using attacked = await attackedServer()
   const [id, other] = [await session(attacked), await session(attacked)]
