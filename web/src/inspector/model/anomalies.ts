@@ -1,6 +1,7 @@
-import { isTerminal, type InferenceEvent } from 'geppetto/events'
+import type { InferenceEvent } from 'geppetto/events'
 import type { Block, Turn } from 'geppetto/turns'
 import { messageOf } from '../../../../src/errors.ts'
+import { isTerminal } from '../../../../src/events/event.ts'
 import { keyCatalogue } from '../../../../src/turns/keys.ts'
 import { createTurn } from '../../../../src/turns/turn.ts'
 import { typeOf, type LogEvent } from './log.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { recordLog } from '../../../../test/support/recorded-log.ts'
-import { editTurn, stack } from '../../../../src/inference/engine.ts'
+import { editTurn } from '../../../../src/inference/engine.ts'
 import { systemPrompt } from '../../../../src/middleware/system-prompt.ts'
 import { systemText, userText } from '../../../../src/turns/block.ts'
 import { middlewareKey } from '../../../../src/turns/keys.ts'

@@ -5,8 +5,8 @@ import { turnDelta } from '../../../../src/turns/delta.ts'
 import { compareTurns, type BlockRow } from './compare.ts'
 import type { LogEvent } from './log.ts'
 
-/** `draft`: as it was opened. `as_sent`: as it was when a request was made of it, behind all middleware. */
-export type StatePhase = 'draft' | 'as_sent' | Phase
+/** `draft`: as it was opened. `as_sent`: as it was when a request was made of it, behind all middleware. `latest`: as it stands now. */
+export type StatePhase = 'draft' | 'as_sent' | Phase | 'latest'
 
 /** A turn as it stood at one moment. */
 export interface TurnState {
@@ -54,6 +54,8 @@ export interface RecordedTurn {
   readonly at: string
   readonly inferenceIds: readonly string[]
   readonly states: readonly TurnState[]
+  /** As it stands at the end of the log. */
+  readonly latest: TurnState
   readonly edits: readonly RecordedEdit[]
 }
 
@@ -65,6 +67,7 @@ interface Draft {
   turn: Turn
   touches: readonly BlockTouches[]
   iteration: number
+  last: InferenceEvent
 }
 
 /**
@@ -79,20 +82,25 @@ export function recordTurns(events: readonly LogEvent[]): readonly RecordedTurn[
     const draft = drafts.get(event.turnId)
     if (draft !== undefined) add(draft, event)
   }
-  return [...drafts.values()].map(({ opened, inferenceIds, states, edits }) => ({
-    turnId: opened.turnId,
-    ...(opened.base !== undefined && { base: opened.base }),
-    ...(opened.origin !== undefined && { origin: opened.origin }),
-    ordinal: opened.ordinal,
-    at: opened.at,
-    inferenceIds: [...inferenceIds],
-    states,
-    edits,
-  }))
+  return [...drafts.values()].map((draft) => {
+    const { opened, inferenceIds, states, edits, last } = draft
+    return {
+      turnId: opened.turnId,
+      ...(opened.base !== undefined && { base: opened.base }),
+      ...(opened.origin !== undefined && { origin: opened.origin }),
+      ordinal: opened.ordinal,
+      at: opened.at,
+      inferenceIds: [...inferenceIds],
+      states,
+      latest: stateAt(draft, 'latest', 'latest', last),
+      edits,
+    }
+  })
 }
 
 /** The state of this key; of several with one phase, `as_sent` say, the last. */
 export function stateOf(turn: RecordedTurn, key: string): TurnState | undefined {
+  if (key === turn.latest.key) return turn.latest
   return turn.states.find((state) => state.key === key) ?? turn.states.findLast(({ phase }) => phase === key)
 }
 
@@ -102,12 +110,14 @@ function open(drafts: Map<string, Draft>, event: EventOf<'turn-opened'>): void {
   const turn = applyEvent(before, event)
   const by = event.origin === undefined ? 'prompt' : 'fork'
   const touches = touchesAfter(before, turn, base?.touches ?? [], { by, act: 'made', ...placeOf(event) })
-  const draft: Draft = { opened: event, inferenceIds: new Set(), states: [], edits: [], turn, touches, iteration: 0 }
+  const start = { turn, touches, iteration: 0, last: event }
+  const draft: Draft = { opened: event, inferenceIds: new Set(), states: [], edits: [], ...start }
   drafts.set(event.turnId, draft)
   look(draft, 'draft', 'draft', event)
 }
 
 function add(draft: Draft, event: InferenceEvent): void {
+  draft.last = event
   if (event.inferenceId !== undefined) draft.inferenceIds.add(event.inferenceId)
   if (event.type === 'phase-reached') {
     draft.iteration = event.iteration
@@ -133,9 +143,17 @@ function add(draft: Draft, event: InferenceEvent): void {
   if (isEnd) look(draft, 'final', 'final', event)
 }
 
-function look(draft: Draft, phase: StatePhase, key: string, { ordinal, at }: InferenceEvent): void {
-  const { turn, touches, iteration, states } = draft
-  states.push({ key, phase, iteration, ordinal, at, turn, touches })
+function look(draft: Draft, phase: StatePhase, key: string, event: InferenceEvent): void {
+  draft.states.push(stateAt(draft, phase, key, event))
+}
+
+function stateAt(
+  { turn, touches, iteration }: Draft,
+  phase: StatePhase,
+  key: string,
+  { ordinal, at }: InferenceEvent,
+): TurnState {
+  return { key, phase, iteration, ordinal, at, turn, touches }
 }
 
 function placeOf({ ordinal, turnId }: InferenceEvent): Pick<Touch, 'ordinal' | 'turnId'> {

@@ -1,4 +1,4 @@
-import { terminalTypes, type InferenceEvent } from 'geppetto/events'
+import type { InferenceEvent, TerminalEvent } from 'geppetto/events'
 import { timeOf, type LogEvent } from './log.ts'
 
 /**
@@ -34,7 +34,7 @@ export interface Waterfall {
   /** In the order in which they began. */
   readonly spans: readonly Span[]
   /** The type of the event that ended it. */
-  readonly ending?: (typeof terminalTypes)[number]
+  readonly ending?: TerminalEvent['type']
 }
 
 interface Draft {
@@ -43,7 +43,7 @@ interface Draft {
   readonly startMs: number
   readonly spans: Map<string, Span>
   endMs?: number
-  ending?: (typeof terminalTypes)[number]
+  ending?: TerminalEvent['type']
 }
 
 /** The waterfalls of all inferences of a log, in the order in which they were asked for. */
