@@ -10,6 +10,7 @@ import { eventEngine, type EngineStep } from './event-engine.ts'
 
 export interface ChatServer {
   readonly url: string
+  readonly server: GeppettoServer
   close(): Promise<void>
 }
 
@@ -31,7 +32,7 @@ export async function serveChats(
   let closed: Promise<void> | undefined
   const close = () => (closed ??= listening.close())
   open.add(close)
-  return { url: listening.url, close }
+  return { url: listening.url, server, close }
 }
 
 /** For `afterEach`. */

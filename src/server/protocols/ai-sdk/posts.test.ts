@@ -132,6 +132,32 @@ test('what is written is left out of the messages, what waits is in them', async
   expect(await behind.json()).toMatchObject({ status: 409, code: 'SESSION_BUSY' })
 })
 
+test('an attempt that failed before a client has read of it is not told of', async () => {
+  const begin = gate()
+  const { server } = await serveChats([
+    [
+      started,
+      begin.wait,
+      delta('Half of'),
+      { type: 'attempt-discarded', error: { code: 'PROVIDER_STALLED', message: 'no more' }, blocks: 0, retryInMs: 0 },
+      ...textReply('The whole.'),
+    ],
+  ])
+  const response = await server.fetch(
+    new Request('http://localhost/api/chat', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id: 'chat', messages: [user('u1', 'Hi')] }),
+    }),
+  )
+  begin.open()
+  const { session } = await server.context.conversations.find(localUser, 'chat')
+  await (
+    await session.inference(response.headers.get('x-geppetto-inference-id') ?? '')
+  ).result
+  expect(textOf(await chunksOf(response))).toBe('The whole.')
+})
+
 test("another tenant's chat is not there, whatever is asked of it", async () => {
   const authenticate = async ({ bearer = '' }) => ({ ...localUser, tenant: bearer })
   const { url } = await serveChats([textReply('Hello')], { authenticate })
