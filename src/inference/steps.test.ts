@@ -59,6 +59,17 @@ describe('a pause', () => {
     expect(steps.lookup('pause-1')).toBe(pause)
   })
 
+  test('lasts as long as whoever enabled it wants', async () => {
+    const { steps, clock } = controller()
+    steps.enable({ sessionId: 'session-1', timeoutMs: 60_000 })
+    const { deadlineMs, pauseId } = steps.pause(step) as StepPause // the session is enabled
+    expect(deadlineMs).toBe(clock.now() + 60_000)
+    await clock.advance(59_999)
+    expect(steps.lookup(pauseId)).toBeDefined()
+    await clock.advance(1)
+    expect(steps.lookup(pauseId)).toBeUndefined()
+  })
+
   test('ends when someone continues it', async () => {
     const { steps, pause, clock } = enabled()
     const waiting = steps.wait(pause.pauseId, never)

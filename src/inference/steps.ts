@@ -10,6 +10,8 @@ export interface StepScope {
   readonly owner?: string
   /** Where it pauses. Default `after_inference` and `after_tools`. */
   readonly phases?: readonly StepPhase[]
+  /** After this many milliseconds a pause ends by itself. Default: what the controller has. */
+  readonly timeoutMs?: number
   /** Goes into `extra` of each pause. */
   readonly extra?: JsonObject
 }
@@ -113,15 +115,16 @@ export class StepController {
   pause(step: { sessionId: string; phase: StepPhase; summary: string; extra?: JsonObject }): StepPause | undefined {
     const scope = this.#enabled.get(step.sessionId)
     if (scope === undefined || !(scope.phases ?? defaultPhases).includes(step.phase)) return undefined
+    const timeoutMs = scope.timeoutMs ?? this.#timeoutMs
     const pause = {
       pauseId: this.#newId(),
       scope,
       phase: step.phase,
       summary: step.summary,
-      deadlineMs: this.#clock.now() + this.#timeoutMs,
+      deadlineMs: this.#clock.now() + timeoutMs,
       extra: { ...scope.extra, ...step.extra },
     }
-    this.#add(pause)
+    this.#add(pause, timeoutMs)
     return pause
   }
 
@@ -166,14 +169,14 @@ export class StepController {
     return edit
   }
 
-  #add(pause: StepPause): void {
+  #add(pause: StepPause, timeoutMs: number): void {
     const { promise: ended, resolve } = Promise.withResolvers<StepEdit | undefined>()
     const release = (edit?: StepEdit) => {
       cancelTimer()
       this.#open.delete(pause.pauseId)
       resolve(edit)
     }
-    const cancelTimer = this.#clock.schedule(this.#timeoutMs, () => release())
+    const cancelTimer = this.#clock.schedule(timeoutMs, () => release())
     this.#open.set(pause.pauseId, { pause, ended, release })
   }
 }

@@ -233,6 +233,22 @@ describe('what a developer looks into', () => {
     expect(JSON.stringify(items)).not.toContain('secret-key')
   })
 
+  test('a prompt may come with another system prompt and fewer tools, where the profile allows it', async () => {
+    const open = { slug: 'open', model: fast, tools: [calculator], systemPrompt: 'Be brief.', allowsOverrides: true }
+    const { server, get, session, send } = await started({
+      profiles: [{ slug: 'closed', model: fast, tools: [calculator] }, open],
+    })
+    await session()
+    const overrides = { system_prompt: 'Be verbose.', tools: [] }
+    expect(await send('s', 'Hello?', overrides)).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID' } })
+    const { turn_id: turnId } = (await send('s', 'What is 17 * 23?', { profile: 'open', ...overrides })).body
+    const told = await upToEnd(server, '/sessions/s/events')
+    expect(typesOf(told)).not.toContain('tool-call-requested')
+    const { items } = (await get(`/sessions/s/turns/${String(turnId)}/request`)).body
+    expect(items).toMatchObject([{ is_exact: true, body: { tools: [] } }])
+    expect(JSON.stringify(items)).toContain('Be verbose.')
+  })
+
   test('a run waits where somebody wants to look, and goes on with what they leave', async () => {
     const { server, api, get, session, send } = await started()
     await session()

@@ -8,6 +8,7 @@ import type { Access } from '../access.ts'
 import { attachmentSchema, imagesOf } from '../attachments.ts'
 import { parseAs } from '../body.ts'
 import type { ServerContext } from '../context.ts'
+import type { Profiles } from '../profile.ts'
 
 // What a client can do to a session, whatever it speaks over: each command takes JSON of its shape and gives JSON.
 
@@ -25,6 +26,10 @@ export const messageSchema = v.object({
   prompt: v.pipe(v.string(), v.maxLength(1_000_000)),
   attachments: v.optional(v.pipe(v.array(attachmentSchema), v.maxLength(16))),
   profile: v.optional(v.string()),
+  /** In place of the profile's, where it allows that; holds until a prompt says who is to answer. */
+  system_prompt: v.optional(v.pipe(v.string(), v.maxLength(1_000_000))),
+  /** Names of the profile's tools that may be called; all of them when it is left out. */
+  tools: v.optional(v.array(v.string())),
 })
 export const renameSchema = v.object({ title: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(200)) })
 export const cancelSchema = v.object({
@@ -40,7 +45,12 @@ export const decideSchema = v.object({
   message: v.optional(v.pipe(v.string(), v.maxLength(10_000))),
   hash: v.optional(v.string()),
 })
-export const stepsSchema = v.object({ enabled: v.boolean(), phases: v.optional(v.array(v.picklist(stepPhases))) })
+export const stepsSchema = v.object({
+  enabled: v.boolean(),
+  phases: v.optional(v.array(v.picklist(stepPhases))),
+  /** After so long a pause ends by itself. */
+  timeout_ms: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(3_600_000))),
+})
 export const continueSchema = v.object({
   edit: v.optional(
     v.object({
@@ -82,16 +92,17 @@ export async function submitMessage(
   idempotencyKey?: string,
 ): Promise<Accepted> {
   access.require('write')
-  const { prompt, attachments = [], profile } = parseAs(messageSchema, body)
+  const { prompt, attachments = [], ...asked } = parseAs(messageSchema, body)
   const images = imagesOf(attachments)
   if (prompt.trim() === '' && images.length === 0) {
     throw new GeppettoError('REQUEST_INVALID', 'prompt: there is nothing to answer; send a text or an image.')
   }
+  const runtime = runtimeOf(context.profiles, asked)
   const { session } = await context.conversations.find(access.principal, sessionId)
   const inference = await session.submit(prompt, {
     images,
     whileRunning: context.whileRunning,
-    ...(profile !== undefined && { runtime: { profile: context.profiles.named(profile).slug } }),
+    ...(runtime !== undefined && { runtime }),
     ...(idempotencyKey !== undefined && { idempotencyKey: parseAs(keySchema, idempotencyKey) }),
   })
   return {
@@ -101,6 +112,23 @@ export async function submitMessage(
     status: 'queued',
     ordinal: inference.ordinal,
   }
+}
+
+/** Who is to answer, and what the caller changes of it, where it may; undefined when the caller says nothing of it. */
+function runtimeOf(
+  profiles: Profiles,
+  { profile: slug, system_prompt, tools }: Omit<v.InferOutput<typeof messageSchema>, 'prompt' | 'attachments'>,
+): JsonObject | undefined {
+  const overrides = { ...(system_prompt !== undefined && { system_prompt }), ...(tools !== undefined && { tools }) }
+  const hasOverrides = Object.keys(overrides).length > 0
+  if (slug === undefined && !hasOverrides) return undefined
+  const profile = profiles.named(slug)
+  if (hasOverrides && profile.allowsOverrides !== true)
+    throw new GeppettoError(
+      'REQUEST_INVALID',
+      `Profile ${profile.slug} allows no other system prompt or tools; leave system_prompt and tools out.`,
+    )
+  return { profile: profile.slug, ...overrides }
 }
 
 /** `{title}` gives the session a name. */
@@ -153,7 +181,7 @@ export async function decideApproval(
   return { session_id: sessionId, approval_id: approvalId, decision }
 }
 
-/** `{enabled, phases?}`: whether the runs of the session wait between their steps for somebody to look, and where. */
+/** `{enabled, phases?, timeout_ms?}`: whether the runs of the session wait between their steps for somebody to look, and where. */
 export async function stepThrough(
   context: ServerContext,
   access: Access,
@@ -161,9 +189,10 @@ export async function stepThrough(
   body: unknown,
 ): Promise<JsonObject> {
   access.require('write')
-  const { enabled, phases } = parseAs(stepsSchema, body)
+  const { enabled, phases, timeout_ms: timeoutMs } = parseAs(stepsSchema, body)
   await context.conversations.head(access.principal, sessionId)
-  if (enabled) context.steps.enable({ sessionId, owner: access.principal.name, ...(phases && { phases }) })
+  const limits = { ...(phases && { phases }), ...(timeoutMs !== undefined && { timeoutMs }) }
+  if (enabled) context.steps.enable({ sessionId, owner: access.principal.name, ...limits })
   else context.steps.disable(sessionId)
   return stepsOf(context, access, sessionId)
 }
