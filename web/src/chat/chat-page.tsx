@@ -1,11 +1,11 @@
-import { useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { Link, useParams } from '@tanstack/react-router'
 import type { ClientSession, SessionView } from 'geppetto/client'
 import type { Entity } from 'geppetto/timeline'
 import { Icon } from '../design/icon.tsx'
 import { Notice } from '../design/notice.tsx'
 import { useSession, useSessionView } from '../session/client.tsx'
-import { isUnauthenticated, useSessions } from '../session/queries.ts'
+import { isUnauthenticated, useRefreshSessions, useSessions } from '../session/queries.ts'
 import { Composer } from './composer.tsx'
 import { Connection } from './connection.tsx'
 import { Conversation, type Asking } from './conversation.tsx'
@@ -98,6 +98,9 @@ function OpenConversation({ session, view }: { readonly session: ClientSession; 
   )
   const running = live.find((entity) => entity.kind === 'inference' && isAnswering(entity))
   const isClosed = view.status === 'closed'
+  // What the list says of the session is another thing when an answer has begun or ended.
+  const refresh = useRefreshSessions()
+  useEffect(refresh, [refresh, running?.id])
   return (
     <>
       <Conversation session={session} view={view} asking={asking} />

@@ -105,14 +105,14 @@ export function Composer({
         <ProfileChoice />
         <span className="flex-1" />
         {isAnswering && onStop !== undefined && (
-          <IconButton icon="stop" label="Stop (Esc)" tone="plain" className="rounded-full" onClick={onStop} />
+          <IconButton icon="stop" label="Stop (Esc)" tone="plain" className="rounded-full!" onClick={onStop} />
         )}
         {(!isAnswering || !isEmpty) && (
           <IconButton
             icon={isAnswering ? 'queue' : 'send'}
             label={isAnswering ? 'Queue message (Enter)' : 'Send message (Enter)'}
             tone="accent"
-            className="rounded-full"
+            className="rounded-full!"
             disabled={isEmpty}
             onClick={() => void send()}
           />

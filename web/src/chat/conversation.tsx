@@ -1,4 +1,4 @@
-import { memo, useEffect, useEffectEvent, useMemo, useRef } from 'react'
+import { memo, useEffect, useLayoutEffect, useMemo, useRef, type UIEvent } from 'react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import type { ClientSession, SessionView } from 'geppetto/client'
 import type { ActivityEntity, Entity, InferenceEntity, MessageEntity, NoticeEntity } from 'geppetto/timeline'
@@ -34,6 +34,8 @@ const estimates: Readonly<Record<Row['kind'] | Entity['kind'], number>> = {
   foot: 48,
   pending: 80,
 }
+/** So near to the end is at the end. */
+const endPx = 60
 /** The page before this one is asked for when so few rows are left above. */
 const earlierAt = 12
 
@@ -60,16 +62,21 @@ export function Conversation({
     paddingEnd: 24,
     anchorTo: 'end',
     followOnAppend: true,
-    scrollEndThreshold: 80,
+    scrollEndThreshold: endPx,
   })
   const items = list.getVirtualItems()
 
-  // It begins at its end.
-  const hasRows = rows.length > 0
-  const toEnd = useEffectEvent(() => list.scrollToEnd())
-  useEffect(() => {
-    if (hasRows) toEnd()
-  }, [session, hasRows])
+  // It begins at its end, and stays there until somebody goes elsewhere: rows that grow, and a window that changes, move it.
+  const isAtEnd = useRef(true)
+  const height = list.getTotalSize()
+  const windowHeight = list.scrollRect?.height
+  useLayoutEffect(() => {
+    const { current: element } = scroller
+    if (element !== null && isAtEnd.current) element.scrollTop = element.scrollHeight
+  }, [height, windowHeight])
+  const onScroll = ({ currentTarget: { scrollHeight, scrollTop, clientHeight } }: UIEvent) => {
+    isAtEnd.current = scrollHeight - scrollTop - clientHeight <= endPx
+  }
 
   const first = items[0]?.index ?? earlierAt
   const { hasEarlier } = view
@@ -81,13 +88,14 @@ export function Conversation({
     <div className="relative min-h-0 flex-1">
       <div
         ref={scroller}
+        onScroll={onScroll}
         tabIndex={0}
         role="log"
         aria-label="Conversation"
         aria-live="off"
         className="h-full overflow-y-auto"
       >
-        <div className="relative mx-auto w-full max-w-3xl" style={{ height: list.getTotalSize() }}>
+        <div className="relative mx-auto w-full max-w-3xl" style={{ height }}>
           {items.map((item) => {
             const row = rows[item.index]
             if (row === undefined) return null
@@ -105,12 +113,12 @@ export function Conversation({
           })}
         </div>
       </div>
-      {hasRows && !list.isAtEnd(120) && (
+      {rows.length > 0 && !list.isAtEnd(2 * endPx) && (
         <IconButton
           icon="chevron-down"
           label="To the end"
           tone="plain"
-          className="absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full shadow-float"
+          className="absolute bottom-3 left-1/2 -translate-x-1/2 rounded-full! shadow-float"
           onClick={() => list.scrollToEnd({ behavior: 'smooth' })}
         />
       )}

@@ -21,7 +21,7 @@ export function UserMessage({ entity, asking }: { readonly entity: MessageEntity
     <article aria-label="You" className="group flex flex-col items-end pl-8 sm:pl-16">
       <Images images={entity.images ?? []} />
       {entity.text !== '' && <div className={bubble}>{entity.text}</div>}
-      <div className="mt-1 flex h-7 items-center gap-0.5">
+      <div className="mt-1 -mb-2 flex h-7 items-center gap-0.5">
         <div className="flex gap-0.5 opacity-0 group-focus-within:opacity-100 group-hover:opacity-100 pointer-coarse:opacity-100">
           <CopyButton text={entity.text} what="message" />
           <IconButton size="small" icon="edit" label="Edit and send again" onClick={() => edit(entity.id)} />

@@ -2,7 +2,7 @@ import { useCallback, useEffect, useState } from 'react'
 import { useNavigate } from '@tanstack/react-router'
 import type { Attachment, ClientSession } from 'geppetto/client'
 import type { MessageEntity } from 'geppetto/timeline'
-import { newUuid } from '../../../src/clock.ts'
+import { randomId } from '../../../src/client/chance.ts'
 import { messageOf } from '../../../src/errors.ts'
 import { useClient } from '../session/client.tsx'
 import { deliverOutbox, putIntoOutbox } from '../session/outbox.ts'
@@ -17,11 +17,11 @@ export function useSend(session: ClientSession) {
   const refresh = useRefreshSessions()
   const [problem, setProblem] = useState<string>()
   const deliver = useCallback(() => {
-    setProblem(undefined)
     deliverOutbox(session).then(refresh, (error: unknown) => setProblem(messageOf(error)))
   }, [session, refresh])
   useEffect(deliver, [deliver])
   const send: SendPrompt = (prompt, attachments = []) => {
+    setProblem(undefined)
     put(session.id, prompt, attachments)
     deliver()
   }
@@ -67,7 +67,7 @@ export function useOpenSession(): (sessionId: string) => Promise<void> {
 function usePut() {
   const profile = useChosenProfile()
   return (sessionId: string, prompt: string, attachments: readonly Attachment[]) => {
-    const outgoing = { key: newUuid(), prompt, ...(profile !== undefined && { profile }) }
+    const outgoing = { key: randomId(), prompt, ...(profile !== undefined && { profile }) }
     putIntoOutbox(sessionId, outgoing, attachments)
   }
 }

@@ -70,7 +70,7 @@ function renderNodes(nodes: readonly Node[]): ReactNode {
     const names = node.properties['className']
     return (
       <span key={index} className={Array.isArray(names) ? names.join(' ') : undefined}>
-        {renderNodes(node.children as Node[])}
+        {renderNodes(node.children)}
       </span>
     )
   })
