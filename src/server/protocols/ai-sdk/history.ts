@@ -17,7 +17,7 @@ export interface Exchange {
   readonly before?: string
   readonly state: MessageState
   readonly draft: MessageDraft
-  /** How many parts the message had when each of its legs began. */
+  /** How many parts the message had when each of its legs began, those with data of ours left out. */
   readonly legStarts: readonly number[]
   /** All that was ever said in it, of attempts that failed too, by segment: what a client may still show. */
   readonly said: Readonly<Record<string, string>>
@@ -98,8 +98,8 @@ function applyToExchange(exchange: Exchange, event: InferenceEvent, ui: UiVersio
     const told = chunk.type === 'reset-step' ? chunk : wireChunk(chunk, ui)
     return told === undefined ? message : applyToDraft(message, told)
   }, exchange.draft)
-  const legStarts =
-    state.leg === exchange.state.leg ? exchange.legStarts : [...exchange.legStarts, exchange.draft.parts.length]
+  const parts = exchange.draft.parts.filter(({ type }) => !type.startsWith('data-')).length
+  const legStarts = state.leg === exchange.state.leg ? exchange.legStarts : [...exchange.legStarts, parts]
   return { ...exchange, state, draft, legStarts, said: saidAfter(exchange.said, event) }
 }
 

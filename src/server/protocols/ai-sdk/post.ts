@@ -1,6 +1,7 @@
 import { GeppettoError, isGeppettoError } from '../../../errors.ts'
 import type { Json } from '../../../json.ts'
 import type { StoredSession } from '../../../session/stored-session.ts'
+import type { Head } from '../../../store/store.ts'
 import { runtimeKey } from '../../../turns/keys.ts'
 import type { ServerContext } from '../../context.ts'
 import type { Principal } from '../../principal.ts'
@@ -29,8 +30,8 @@ export class Post {
   async stream(): Promise<MessageStream> {
     const { conversations } = this.#context
     const { id, messages, trigger, approvals } = this.#request
-    await conversations.findOrCreate(this.#principal, id)
-    const branch = await branchOf(conversations, this.#request)
+    const { head } = await conversations.findOrCreate(this.#principal, id)
+    const branch = await branchOf(conversations, head, this.#request)
     const [only, ...others] = messages
     // A prompt alone, as applications send it that leave the history to us, need not be held against the history.
     const isAlone = only?.role === 'user' && others.length === 0 && approvals.length === 0
@@ -42,17 +43,17 @@ export class Post {
       }
     }
     const history = await this.#history(branch)
-    return this.#do(history, reconcile(history, this.#request))
+    return this.#do(head, history, reconcile(history, this.#request))
   }
 
-  async #do(history: History, command: Command): Promise<MessageStream> {
+  async #do(chat: Head, history: History, command: Command): Promise<MessageStream> {
     switch (command.do) {
       case 'submit':
         return this.#submit(history.sessionId, command.messageId, command.prompt)
       case 'follow':
         return this.#follow(command.exchange)
       case 'branch':
-        return this.#branch(command)
+        return this.#branch(chat, command)
       case 'answer':
         return this.#answer(history, command)
     }
@@ -79,43 +80,48 @@ export class Post {
       idempotencyKey: key,
       ...(runtime !== undefined && { runtime }),
     })
-    return { ...handleOf(sessionId, inference), ui: this.#ui, leg: 0 }
+    return { ...handleOf(sessionId, inference), ui: this.#ui, legs: [0, 0] }
   }
 
-  #follow({ accepted }: Exchange, leg = 0): MessageStream {
+  #follow({ accepted }: Exchange, legs: MessageStream['legs'] = [0, 0]): MessageStream {
     const { sessionId, inferenceId, ordinal } = accepted
-    return { sessionId, inferenceId, ordinal, ui: this.#ui, leg }
+    return { sessionId, inferenceId, ordinal, ui: this.#ui, legs }
   }
 
-  async #branch(command: Extract<Command, { do: 'branch' }>): Promise<MessageStream> {
+  async #branch(chat: Head, command: Extract<Command, { do: 'branch' }>): Promise<MessageStream> {
     const { conversations } = this.#context
     const { from, messageId, prompt, replaces } = command
     const key = messageKey(messageId, replaces)
-    const latest = await this.#history(await latestBranch(conversations, this.#request.id))
+    const latest = await this.#history(await latestBranch(conversations, chat))
     const again = latest.exchanges.findLast((each) => userMessageId(each) === messageId)
     if (again !== undefined && isSamePrompt(again, prompt)) {
       const isRunning = again.accepted.key?.startsWith(messageKey(messageId, '')) === true && !again.state.hasEnded
       if (replaces === undefined || again.accepted.key === key || isRunning) return this.#follow(again)
     }
-    const { id } = this.#request
     // A branch that was begun and not used is at the same place; so is one that somebody else has just begun.
-    const isThere = latest.isUnused && latest.sessionId !== id && latest.origin === from.before
+    const isThere = latest.isUnused && latest.sessionId !== chat.sessionId && latest.origin === from.before
     const turn = from.before === undefined ? undefined : { sessionId: from.accepted.sessionId, turnId: from.before }
-    const branch = isThere ? latest.sessionId : await createBranch(conversations, this.#principal, id, turn)
-    return branch === undefined ? this.#branch(command) : this.#submit(branch, messageId, prompt, key)
+    const branch = isThere ? latest.sessionId : await createBranch(conversations, this.#principal, chat, turn)
+    return branch === undefined ? this.#branch(chat, command) : this.#submit(branch, messageId, prompt, key)
   }
 
   async #answer(history: History, command: Extract<Command, { do: 'answer' }>): Promise<MessageStream> {
     const { answers, exchange, knownParts } = command
     const { sessionId, inferenceId } = exchange.accepted
     const { session } = await this.#context.conversations.find(this.#principal, sessionId)
-    for (const { approvalId, ...answer } of answers)
+    const news = answers.filter(({ isKnown }) => !isKnown)
+    for (const { approvalId, isKnown: _isKnown, ...answer } of news)
       await session.decide(approvalId, { ...answer, by: this.#principal.name })
-    const now = answers.length === 0 ? history : await this.#history(history.sessionId)
+    const now = news.length === 0 ? history : await this.#history(history.sessionId)
     const decided = now.exchanges.find(({ accepted }) => accepted.inferenceId === inferenceId) ?? exchange
-    const leg = Math.max(-1, ...decided.state.calls.map(({ decidedIn = -1 }) => decidedIn))
-    const isNews = answers.length > 0 || knownParts <= (decided.legStarts[leg] ?? -1)
-    return leg >= 0 && isNews ? this.#follow(decided, leg) : { ...this.#follow(decided), leg: 'none' }
+    const { calls } = decided.state
+    // What the answers began, and the client does not know yet: more legs than one, when the first was done with sooner.
+    const legs = calls.flatMap(({ approval, decidedIn }) => {
+      const isAnswered = answers.some(({ approvalId }) => approvalId === approval?.approvalId)
+      if (!isAnswered || decidedIn === undefined) return []
+      return knownParts <= (decided.legStarts[decidedIn] ?? 0) ? [decidedIn] : []
+    })
+    return this.#follow(decided, legs.length === 0 ? 'none' : [Math.min(...legs), Math.max(...legs)])
   }
 
   /** Who is to answer; undefined when the client leaves that as it is. */

@@ -14,9 +14,10 @@ import {
   type SentPrompt,
 } from './request.ts'
 
-/** An answer to a call that waits. */
+/** An answer to a call that waits, or that waited: then `isKnown`. */
 export interface Answer extends ApprovalAnswer {
   readonly approvalId: string
+  readonly isKnown: boolean
 }
 
 /** What a post asks for. */
@@ -33,7 +34,7 @@ export type Command =
       /** The answer that is not wanted; absent when the prompt was changed. */
       readonly replaces?: string
     }
-  /** `answers` are those that are new; `calls` is how many parts the client knows of the message. */
+  /** `knownParts` is how many parts the client knows of the message, those with data left out. */
   | {
       readonly do: 'answer'
       readonly exchange: Exchange
@@ -62,7 +63,7 @@ export function reconcile(history: History, request: ChatRequest): Command {
   }
   answers.push(...approvals.flatMap((approval) => answerTo(history, approval)))
   if (last.role === 'user') {
-    if (answers.length > 0) throw refused(last, 'a post either answers calls or brings a prompt')
+    if (answers.some(({ isKnown }) => !isKnown)) throw refused(last, 'a post either answers calls or brings a prompt')
     return promptCommand(history, last, trigger === 'regenerate-message')
   }
   const exchange = history.exchanges.find(({ accepted }) => accepted.inferenceId === last.id)
@@ -169,17 +170,25 @@ function verifyCall(message: SentMessage, part: SentPart, { parts, calls }: Know
       const { approved = false, reason } = approval
       return decision(message, asked, { approval_id: asked.approvalId, approved, reason })
     }
-    case 'output-available':
-      if (known.state === 'output-available' && jsonEqual(output ?? null, known.output ?? null)) return []
-      if (!isClientTool || call?.isAnswered !== false) throw refused(message, `call ${toolCallId} did not give that`)
-      if (!isPending(asked)) return [] // it is on its way
-      return [{ approvalId: asked.approvalId, decision: 'approved', result: (output ?? null) as Json }] // out of JSON
+    case 'output-available': {
+      const isSame = known.state === 'output-available' && jsonEqual(output ?? null, known.output ?? null)
+      if (isSame && !isClientTool) return []
+      if (!isSame && (!isClientTool || call?.isAnswered !== false))
+        throw refused(message, `call ${toolCallId} did not give that`)
+      if (asked === undefined) return []
+      const result = (output ?? null) as Json // it came as JSON
+      return [{ approvalId: asked.approvalId, isKnown: !isPending(asked), decision: 'approved', result }]
+    }
     case 'output-error':
-    case 'output-denied':
-      if (known.state === 'output-error' || known.state === 'output-denied') return []
-      if (!isClientTool || call?.isAnswered !== false) throw refused(message, `call ${toolCallId} did not fail`)
-      if (!isPending(asked)) return []
-      return [{ approvalId: asked.approvalId, decision: 'denied', message: errorText ?? 'the tool failed' }]
+    case 'output-denied': {
+      const isSame = known.state === 'output-error' || known.state === 'output-denied'
+      if (isSame && !isClientTool) return []
+      if (!isSame && (!isClientTool || call?.isAnswered !== false))
+        throw refused(message, `call ${toolCallId} did not fail`)
+      if (asked === undefined) return []
+      const why = errorText ?? 'the tool failed'
+      return [{ approvalId: asked.approvalId, isKnown: !isPending(asked), decision: 'denied', message: why }]
+    }
     default:
       throw refused(message, `call ${toolCallId} is in no state that there is (${String(state)})`)
   }
@@ -199,11 +208,11 @@ function decision(
   asked: NonNullable<Call['approval']>,
   { approved, reason }: SentApproval,
 ): readonly Answer[] {
-  const answer = approved ? 'approved' : 'denied'
-  if (asked.decision === undefined)
-    return [{ approvalId: asked.approvalId, decision: answer, ...(reason !== undefined && { message: reason }) }]
-  if ((asked.decision === 'approved') === approved) return []
-  throw refused(message, `approval ${asked.approvalId} was ${asked.decision} before`)
+  const { approvalId, decision: decided } = asked
+  if (decided !== undefined && (decided === 'approved') !== approved)
+    throw refused(message, `approval ${approvalId} was ${decided} before`)
+  const said = { decision: approved ? 'approved' : 'denied', ...(reason !== undefined && { message: reason }) } as const
+  return [{ approvalId, isKnown: decided !== undefined, ...said }]
 }
 
 function refused({ id }: Pick<SentMessage, 'id'>, why: string): GeppettoError {

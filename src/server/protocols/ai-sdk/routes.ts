@@ -10,7 +10,7 @@ import { hydration, readHistory } from './history.ts'
 import { isWaiting } from './projection.ts'
 import { Post } from './post.ts'
 import { chatSchema } from './request.ts'
-import { handleOf, readPast, readRunId, streamMessage, type MessageStream } from './stream.ts'
+import { handleOf, readPast, readRunId, streamMessage, type Legs, type MessageStream } from './stream.ts'
 
 export interface AiSdkOptions {
   /**
@@ -64,8 +64,9 @@ function chatRoutes(context: ServerContext, { ui: usual = '5' }: AiSdkOptions): 
     if (found === undefined) return c.body(null, 204)
     c.set('subject', found)
     const past = await readPast(context, found)
-    if (found.leg === 'all' && isWaiting(past.state)) return c.body(null, 204)
-    return streamMessage(context, c.get('access'), { ...found, startIndex }, past)
+    if (found.legs === undefined && isWaiting(past.state)) return c.body(null, 204)
+    const legs: Legs = found.legs ?? [0, Math.max(past.state.leg, 0)]
+    return streamMessage(context, c.get('access'), { ...found, legs, startIndex }, past)
   })
 
   routes.post('/api/chat/:id/stop', async (c) => {
@@ -83,20 +84,18 @@ function chatRoutes(context: ServerContext, { ui: usual = '5' }: AiSdkOptions): 
 
 /** The session that a chat is now. Throws SESSION_UNKNOWN. */
 async function currentSession({ conversations }: ServerContext, c: Context<RouteEnv>): Promise<string> {
-  const chatId = c.req.param('id') ?? ''
-  await conversations.head(c.get('access').principal, chatId)
-  return latestBranch(conversations, chatId)
+  const chat = await conversations.head(c.get('access').principal, c.req.param('id') ?? '')
+  return latestBranch(conversations, chat)
 }
+
+/** A message, and its legs when a run was asked for. */
+type FoundStream = Omit<MessageStream, 'legs'> & { readonly legs?: Legs }
 
 /**
  * What is to be streamed under an id: that of a chat, for the message that is being written, or that of a run. Undefined
  * when there is nothing.
  */
-async function streamOf(
-  context: ServerContext,
-  c: Context<RouteEnv>,
-  ui: UiVersion,
-): Promise<MessageStream | undefined> {
+async function streamOf(context: ServerContext, c: Context<RouteEnv>, ui: UiVersion): Promise<FoundStream | undefined> {
   const { conversations } = context
   const { principal } = c.get('access')
   const chat = await ifThere(currentSession(context, c))
@@ -104,14 +103,14 @@ async function streamOf(
     const { session } = await conversations.find(principal, chat)
     const { active, queue } = await session.state()
     const target = active ?? queue[0]
-    return target && { ...handleOf(chat, await session.inference(target.inferenceId)), ui, leg: 'all' }
+    return target && { ...handleOf(chat, await session.inference(target.inferenceId)), ui }
   }
-  const { inferenceId, leg } = readRunId(c.req.param('id') ?? '')
+  const { inferenceId, legs } = readRunId(c.req.param('id') ?? '')
   const [place] = await conversations.store.find(inferenceId)
   if (place === undefined || place.ordinal === 0) return undefined
   const { sessionId } = place
   const found = await ifThere(conversations.find(principal, sessionId))
-  return found && { ...handleOf(sessionId, await found.session.inference(inferenceId)), ui, leg }
+  return found && { ...handleOf(sessionId, await found.session.inference(inferenceId)), ui, legs }
 }
 
 /** What is given, or undefined when there is no such session for the caller. */

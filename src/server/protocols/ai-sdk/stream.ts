@@ -10,6 +10,9 @@ import { sseFrame, sseResponse } from '../../sse.ts'
 import { canTakeBack, wireChunk, type Chunk, type UiVersion, type WireChunk } from './chunk.ts'
 import { applyToMessage, emptyMessage, type MessageState } from './projection.ts'
 
+/** The first and the last leg. */
+export type Legs = readonly [first: number, last: number]
+
 /** A message as it is to be streamed. */
 export interface MessageStream {
   readonly sessionId: string
@@ -17,8 +20,8 @@ export interface MessageStream {
   /** Of its prompt: all of it comes after. */
   readonly ordinal: number
   readonly ui: UiVersion
-  /** One leg, or all up to the one that is open, as one; none when the client knows all that there is. */
-  readonly leg: number | 'all' | 'none'
+  /** The first and the last of the legs that are streamed, as one; none when the client knows all that there is. */
+  readonly legs: Legs | 'none'
   /** The first chunk that the client wants; below 0 it is counted from the end, as that is now. */
   readonly startIndex?: number
 }
@@ -30,14 +33,15 @@ export function handleOf(sessionId: string, { id, ordinal }: StoredInference) {
 const protocolHeaders = { 'x-vercel-ai-ui-message-stream': 'v1' }
 const done = 'data: [DONE]\n\n'
 
-/** The run that `WorkflowChatTransport` knows a leg by, so that it can come back to it. */
-export function runId({ inferenceId }: Pick<MessageStream, 'inferenceId'>, leg: number): string {
-  return leg <= 0 ? inferenceId : `${inferenceId}~${leg}`
+/** The run that `WorkflowChatTransport` knows some legs of a message by, so that it can come back to them. */
+function runId(inferenceId: string, [first, last]: Legs): string {
+  if (last === 0) return inferenceId
+  return first === last ? `${inferenceId}~${first}` : `${inferenceId}~${first}-${last}`
 }
 
-export function readRunId(id: string): { readonly inferenceId: string; readonly leg: number } {
-  const [, inferenceId = id, leg = '0'] = /^(.*)~(\d{1,6})$/.exec(id) ?? []
-  return { inferenceId, leg: Number(leg) }
+export function readRunId(id: string): { readonly inferenceId: string; readonly legs: Legs } {
+  const [, inferenceId = id, first = '0', last = first] = /^(.*)~(\d{1,6})(?:-(\d{1,6}))?$/.exec(id) ?? []
+  return { inferenceId, legs: [Number(first), Number(last)] }
 }
 
 /** Where a message stands now, and which attempts of it have failed. */
@@ -71,9 +75,9 @@ export async function streamMessage(
 ): Promise<Response> {
   const { conversations, clock, metrics, stopping } = context
   const { store } = conversations
-  const { sessionId, inferenceId, ordinal, ui, startIndex = 0 } = stream
-  if (stream.leg === 'none') return emptyAnswer(context, stream)
-  const view = new View(stream, past)
+  const { sessionId, inferenceId, ordinal, ui, legs, startIndex = 0 } = stream
+  if (legs === 'none') return emptyAnswer(context, stream)
+  const view = new View(ui, legs, past)
   const total = startIndex < 0 ? await countChunks() : 0
   const first = startIndex < 0 ? Math.max(total + startIndex, 0) : startIndex
   const watch = access.watch()
@@ -81,7 +85,7 @@ export async function streamMessage(
     ...protocolHeaders,
     'x-geppetto-session-id': sessionId,
     'x-geppetto-inference-id': inferenceId,
-    ...(stream.leg !== 'all' && { 'x-workflow-run-id': runId(stream, stream.leg) }),
+    'x-workflow-run-id': runId(inferenceId, legs),
     ...(startIndex < 0 && { 'x-workflow-stream-tail-index': String(total - 1) }),
   }
   return sseResponse(
@@ -126,7 +130,7 @@ export async function streamMessage(
   )
 
   async function countChunks(): Promise<number> {
-    const counted = new View(stream, past)
+    const counted = new View(ui, legs as Legs, past) // there are some
     const head = await store.head(sessionId)
     let count = 0
     for await (const event of readEvents(store, sessionId, ordinal - 1, head?.ordinal ?? 0)) {
@@ -160,25 +164,25 @@ function emptyAnswer({ clock }: ServerContext, { sessionId, inferenceId }: Messa
 
 /** The part of a message that one stream shows, event by event. */
 class View {
-  readonly #stream: MessageStream
+  readonly #ui: UiVersion
+  readonly #legs: Legs
   readonly #discarded: Set<string>
-  readonly #last: number
   #state = emptyMessage
 
-  constructor(stream: MessageStream, { state, discarded }: MessagePast) {
-    this.#stream = stream
-    this.#last = typeof stream.leg === 'number' ? stream.leg : Math.max(state.leg, 0)
+  constructor(ui: UiVersion, legs: Legs, { discarded }: MessagePast) {
+    this.#ui = ui
+    this.#legs = legs
     // Who can be told of it gets what was void too, so that the places of chunks are the same in each stream.
-    this.#discarded = new Set(canTakeBack(stream.ui) ? [] : discarded)
+    this.#discarded = new Set(canTakeBack(ui) ? [] : discarded)
   }
 
   get isDone(): boolean {
-    return !this.#state.isOpen && (this.#state.hasEnded || this.#state.leg >= this.#last)
+    return !this.#state.isOpen && (this.#state.hasEnded || this.#state.leg >= this.#legs[1])
   }
 
   /** Leaves out attempts that are known to have failed before anything of them was shown. */
   lookAhead(events: readonly InferenceEvent[]): void {
-    if (canTakeBack(this.#stream.ui)) return
+    if (canTakeBack(this.#ui)) return
     for (const event of events) {
       if (event.type !== 'attempt-discarded') continue
       const isShown = this.#state.isShown && this.#state.step === event.providerCallId
@@ -193,10 +197,10 @@ class View {
     return chunks.filter((chunk) => this.#shows(chunk, state.leg))
   }
 
-  #shows(chunk: Chunk, leg: number): boolean {
-    if (this.#stream.leg !== 'all') return leg === this.#last
-    if (chunk.type === 'start') return leg === 0
-    return chunk.type !== 'finish' || leg === this.#last
+  #shows({ type }: Chunk, leg: number): boolean {
+    const [first, last] = this.#legs
+    if (type === 'start') return leg === first
+    return leg >= first && (leg < last ? type !== 'finish' : leg === last)
   }
 }
 
