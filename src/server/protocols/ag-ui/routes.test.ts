@@ -9,6 +9,7 @@ import {
   type EventEngine,
 } from '../../../../test/support/event-engine.ts'
 import { FakeClock } from '../../../../test/support/fake-clock.ts'
+import type { EngineEvent } from '../../../events/event.ts'
 import type { Engine } from '../../../inference/engine.ts'
 import { defineTool, jsonSchemaInput } from '../../../inference/tool.ts'
 import { MemoryStore } from '../../../store/memory-store.ts'
@@ -409,13 +410,20 @@ describe('a thread that waits', () => {
 
 describe('who comes back with the last ordinal', () => {
   test('gets from any place on what is missing, and nothing else', async () => {
-    const { post, ask } = await serve(eventEngine(textReply('Hello'), textReply('Bye')))
+    const steps: readonly EngineEvent[] = [
+      { type: 'text-delta', segmentId: '0', offset: 0, delta: 'B' },
+      { type: 'tool-call-started', toolCallId: 'c1', toolName: 'nothing' },
+      { type: 'tool-call-arguments-delta', toolCallId: 'c1', offset: 0, delta: '{"a"' },
+      { type: 'tool-call-arguments-delta', toolCallId: 'c1', offset: 4, delta: ':1}' },
+      { type: 'text-delta', segmentId: '0', offset: 1, delta: 'ye' },
+    ]
+    const { post, ask } = await serve(eventEngine(textReply('Hello'), steps))
     await post({ messages: [hi] })
     const whole = await post({ runId: 'r2', messages: [hi, { id: 'u2', role: 'user', content: 'Bye' }] })
     const marked = whole.events.flatMap(({ eventId }, index) =>
       eventId === undefined ? [] : [[eventId, index] as const],
     )
-    expect(marked.length).toBeGreaterThan(3)
+    expect(marked.length).toBeGreaterThan(5)
     for (const [lastSeen, index] of marked) {
       const rest = await ask('/agui/t1/connect', { headers: { 'last-event-id': lastSeen } })
       expect(typesOf(rest)).not.toContain('MESSAGES_SNAPSHOT')
@@ -423,9 +431,12 @@ describe('who comes back with the last ordinal', () => {
       expect(rest.events.flatMap(({ delta = [] }) => delta)).toEqual(missing)
       expect(rest.events.at(-1)).toMatchObject({ type: 'RUN_FINISHED' })
     }
+    // Who has not had the messages has nothing to go on from.
+    const joined = await ask('/agui/t1/connect', {})
+    expect(joined.events.map(({ eventId }) => eventId !== undefined)).toEqual([false, false, true, true])
     for (const lastSeen of ['1', '99999', 'x']) {
       const all = await ask('/agui/t1/connect', { headers: { 'last-event-id': lastSeen } })
-      expect(snapshotOf(all)).toHaveLength(4)
+      expect(snapshotOf(all)).toHaveLength(5)
     }
   })
 })

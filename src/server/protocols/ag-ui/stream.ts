@@ -40,23 +40,22 @@ export async function* runFrames(
   requestId: string,
   signal: AbortSignal,
 ): AsyncGenerator<string, void> {
-  const told = { after: stream.after }
   try {
-    for await (const { events, ordinal } of runEvents(context, stream, signal)) {
-      told.after = ordinal
-      yield framesOf(events, ordinal)
-    }
-    if (stream.refusal !== undefined) yield framesOf([runError(stream.refusal, requestId)], told.after)
+    for await (const told of runEvents(context, stream, signal)) yield framesOf(told)
+    if (stream.refusal !== undefined) yield framesOf({ events: [runError(stream.refusal, requestId)] })
   } catch (error) {
-    yield framesOf([runError(error, requestId)], told.after)
+    yield framesOf({ events: [runError(error, requestId)] })
   }
 }
 
-/** What goes over the wire for one event of the log, under its ordinal: a client that has it all can go on from there. */
-function framesOf(events: readonly AgUiEvent[], ordinal: number): string {
+/** The last frame has the ordinal: a client that has it all can go on from there. */
+function framesOf({ events, ordinal }: Told): string {
   const last = events.length - 1
   return events
-    .map((event, index) => sseFrame({ ...(index === last && { id: ordinal }), data: JSON.stringify(event) }))
+    .map((event, index) => {
+      const id = index === last && ordinal !== undefined ? { id: ordinal } : {}
+      return sseFrame({ ...id, data: JSON.stringify(event) })
+    })
     .join('')
 }
 
@@ -67,7 +66,8 @@ function runError(error: unknown, requestId: string): AgUiEvent {
 
 interface Told {
   readonly events: readonly AgUiEvent[]
-  readonly ordinal: number
+  /** Of the event of the log up to which the client knows all when it has these; absent while it does not. */
+  readonly ordinal?: number
 }
 
 async function* runEvents(
@@ -76,18 +76,15 @@ async function* runEvents(
   signal: AbortSignal,
 ): AsyncGenerator<Told, void> {
   const { threadId } = run
-  const messages = async (ordinal: number): Promise<Told> => ({
-    events: [await messagesSnapshot(store, run, ordinal)],
-    ordinal,
-  })
+  const messages = (ordinal: number) => messagesSnapshot(store, run, ordinal)
   const ids =
     target === undefined ? [] : [ourIds({ sessionId: threadId, inferenceId: target.id, turnId: target.turnId })]
-  yield { events: [runStarted(run), ...ids], ordinal: after }
+  yield { events: [runStarted(run), ...ids] }
 
   const fold = new RunFold(target?.id)
   for await (const event of readLog(store, threadId, from, after)) fold.next(event)
-  if (beginsWithMessages) yield await messages(after)
-  yield { events: reopen(fold.projection, !beginsWithMessages), ordinal: after }
+  const begun = beginsWithMessages ? [await messages(after)] : []
+  yield { events: [...begun, ...reopen(fold.projection, !beginsWithMessages)], ordinal: after }
   if (target === undefined || fold.end !== undefined) return yield { events: [endOf(run, fold.end)], ordinal: after }
 
   const left = new AbortController()
@@ -100,16 +97,16 @@ async function* runEvents(
       const pause = pauseOf(run, fold.projection)
       const step = pause === undefined ? await next : await unlessQuiet(next, pauseMs, clock)
       if (step === undefined && pause !== undefined) {
-        if (known > after || !beginsWithMessages) yield await messages(known)
-        return yield { events: [pause], ordinal: known }
+        const all = known > after || !beginsWithMessages ? [await messages(known)] : []
+        return yield { events: [...all, pause], ordinal: known }
       }
       next = undefined
       if (step === undefined || step.done === true) break
       for (const entry of step.value) {
         known = entry.ordinal
         const { events, isVoid } = fold.next(fromEntry(threadId, entry))
-        if (events.length > 0) yield { events, ordinal: known }
-        if (isVoid === true) yield await messages(known)
+        const all = isVoid === true ? [await messages(known)] : []
+        if (events.length + all.length > 0) yield { events: [...events, ...all], ordinal: known }
         if (fold.end !== undefined) return yield { events: [endOf(run, fold.end)], ordinal: known }
       }
     }
