@@ -96,6 +96,17 @@ test('an answer is made anew as often as somebody wants', async () => {
   expect([await regenerate(), await regenerate()]).toEqual(['Two', 'Three'])
 })
 
+test('a chat that is deleted and begun anew has nothing of the old one', async () => {
+  const { url } = await serveChats([textReply('One'), textReply('Two'), textReply('New')])
+  const messages = [user('u1', 'Hi')]
+  await chunksOf(await post(url, { id: 'chat', messages }))
+  await chunksOf(await post(url, { id: 'chat', messages, trigger: 'regenerate-message' }))
+  expect((await fetch(`${url}/api/sessions/chat`, { method: 'DELETE' })).status).toBe(204)
+  expect(await loadMessages(url, 'chat')).toEqual([])
+  await chunksOf(await post(url, { id: 'chat', messages: [user('u2', 'Again')] }))
+  expect((await loadMessages(url, 'chat')).map(({ parts }) => parts.at(-1)?.text)).toEqual(['Again', 'New'])
+})
+
 test('a prompt that never arrived is submitted by a regeneration', async () => {
   const { url } = await serveChats([textReply('Hello')])
   const body = { id: 'chat', messages: [user('u1', 'Hi')], trigger: 'regenerate-message' }
@@ -290,6 +301,35 @@ describe('refuses', () => {
 })
 
 describe('calls that wait for a person and for the client', () => {
+  test('are answered at once, and there is one message of it', async () => {
+    const calls = [toolReply(['call_1', 'pay'], ['call_2', 'place']), textReply('Done.')]
+    const { url } = await serveChats(calls, { tools: [pay], ui: '6' })
+    await chunksOf(await post(url, { id: 'chat', messages: [user('u1', 'Go')], client_tools: [place] }))
+    const [, asked] = await loadMessages(url, 'chat', '6')
+    const parts = asked?.parts.map((part) => {
+      if (part.type === 'tool-place') return { ...part, state: 'output-available', output: 'Oslo' }
+      return part.type === 'tool-pay'
+        ? { ...part, state: 'approval-responded', approval: { id: part.approval?.id, approved: true } }
+        : part
+    })
+    const body = { id: 'chat', messages: [{ ...asked, parts }] }
+    const answers = [await chunksOf(await post(url, body)), await chunksOf(await post(url, body))]
+    for (const types of answers.map((chunks) => chunks.map(({ type }) => type))) {
+      expect(types.map(String).toSorted((left, right) => left.localeCompare(right))).toEqual([
+        'finish',
+        'finish-step',
+        'start',
+        'start-step',
+        'text-delta',
+        'text-end',
+        'text-start',
+        'tool-output-available',
+        'tool-output-available',
+      ])
+      expect([types[0], types.at(-1)]).toEqual(['start', 'finish'])
+    }
+  })
+
   test('are answered one after the other, each once', async () => {
     const { url } = await serveChats([toolReply(['call_1', 'pay'], ['call_2', 'place']), textReply('Done.')], {
       tools: [pay],

@@ -120,7 +120,8 @@ export async function streamMessage(
           if (text !== '') yield text
         }
         // An end without a finish would pass for an answer that is whole.
-        throw brokenOff(inferenceId, 'the server is being stopped, or the client is let in no longer')
+        if (stopping.aborted || watch.signal.aborted)
+          throw brokenOff(inferenceId, 'the server is being stopped, or the client is let in no longer')
       } finally {
         watch.stop()
         metrics.streams.dec({ transport: 'sse' })
