@@ -63,7 +63,7 @@ export function corsHeaders(origin: string): Readonly<Record<string, string>> {
   return {
     'access-control-allow-origin': origin,
     'access-control-expose-headers':
-      'x-request-id, retry-after, x-geppetto-session-id, x-geppetto-inference-id, x-geppetto-turn-id, x-vercel-ai-ui-message-stream, x-workflow-run-id',
+      'x-request-id, retry-after, x-geppetto-session-id, x-geppetto-inference-id, x-geppetto-turn-id, x-vercel-ai-ui-message-stream, x-workflow-run-id, x-workflow-stream-tail-index',
     'cross-origin-resource-policy': 'cross-origin',
     vary: 'Origin',
   }
@@ -85,7 +85,7 @@ const libraryHeaders = [
 export const preflightHeaders: Readonly<Record<string, string>> = {
   'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
   'access-control-allow-headers': [
-    'authorization, content-type, idempotency-key, last-event-id, x-api-key, x-idempotency-key',
+    'authorization, content-type, idempotency-key, last-event-id, x-api-key, x-geppetto-ui, x-idempotency-key',
     ...libraryHeaders.map((name) => `x-stainless-${name}`),
   ].join(', '),
   'access-control-max-age': '600',
