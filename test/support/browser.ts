@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { chromium, type Page } from 'playwright-core'
+import { chromium, type Browser, type Page } from 'playwright-core'
 import { rolldown } from 'rolldown'
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
@@ -10,6 +10,11 @@ const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
 export const whyNoBrowser = existsSync(executablePath)
   ? undefined
   : `there is no Chromium at ${executablePath}: apt-get install chromium, or set CHROMIUM`
+
+/** As root, which containers run as, Chromium starts without its sandbox only. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+}
 
 export interface BrowserPage extends AsyncDisposable {
   readonly page: Page
@@ -40,8 +45,7 @@ export async function openPage(script: string): Promise<BrowserPage> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}` // it listens on a port
-  // As root, which containers run as, Chromium starts without its sandbox only.
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  const browser = await launchBrowser()
   const page = await browser.newPage()
   await page.goto(origin)
   await page.waitForFunction(() => 'exported' in globalThis)

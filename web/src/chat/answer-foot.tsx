@@ -84,7 +84,7 @@ export function AnswerFoot({
           <CopyButton text={answerOf(made)} what="answer" />
           <IconButton size="small" icon="retry" label="Ask again" onClick={again} />
           <IconButton size="small" icon="fork" label="Fork from here" onClick={fork} />
-          <InspectLink sessionId={sessionId} turnId={turnId} />
+          {turnId !== undefined && <InspectLink sessionId={sessionId} turnId={turnId} />}
           <button
             type="button"
             aria-expanded={isDetailed}
@@ -100,12 +100,11 @@ export function AnswerFoot({
   )
 }
 
-function InspectLink({ sessionId, turnId }: { readonly sessionId: string; readonly turnId: string | undefined }) {
+function InspectLink({ sessionId, turnId }: { readonly sessionId: string; readonly turnId: string }) {
   return (
     <Link
-      to="/inspect/$sessionId"
-      params={{ sessionId }}
-      search={turnId === undefined ? {} : { turn: turnId }}
+      to="/inspect/$sessionId/turn/$turnId"
+      params={{ sessionId, turnId }}
       aria-label="Inspect this answer"
       title="Inspect this answer"
       className="grid size-6.5 place-items-center rounded-md text-ink-soft hover:bg-hover hover:text-ink"

@@ -77,6 +77,7 @@ function Editor({ entity, asking }: { readonly entity: MessageEntity; readonly a
         autoFocus
         label="Edit message"
         value={text}
+        onFocus={({ target }) => target.setSelectionRange(target.value.length, target.value.length)}
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
         className="field-sizing-content max-h-[40dvh] text-[15px]!"

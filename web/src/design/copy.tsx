@@ -31,11 +31,13 @@ export function IdChip({ of, id }: { readonly of: string; readonly id: string })
     <button
       type="button"
       title={`Copy ${of} ${id}`}
-      aria-label={`Copy ${of} ${id}`}
       onClick={() => copy(id)}
       className="inline-flex items-center gap-1 rounded-md border bg-surface px-1.5 py-px font-mono text-xs text-ink-soft hover:border-line-strong hover:text-ink"
     >
-      <span className="font-sans text-ink-faint">{of}</span>
+      <span className="font-sans text-ink-faint">
+        <span className="sr-only">Copy </span>
+        {of}
+      </span>
       <span className={classes(isCopied && 'text-positive')}>{isCopied ? 'copied' : shortId(id)}</span>
       <Icon name={isCopied ? 'check' : 'copy'} size={12} />
     </button>

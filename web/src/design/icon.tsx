@@ -13,6 +13,7 @@ const drawings = {
   fork: 'M7 4v16M7 13c0-4 10-2 10-9M17 4v1M5 4h4M15 4h4M5 20h4',
   inspect: 'M4 6h10M4 12h16M4 18h7M18 4v4M14 16v4',
   menu: 'M4 7h16M4 12h16M4 17h16',
+  minus: 'M5 12h14',
   moon: 'M20 14.500A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.500z',
   more: 'M5 12h.01M12 12h.01M19 12h.01',
   pause: 'M8 5v14M16 5v14',

@@ -1,5 +1,5 @@
 import { Menu as BaseMenu } from '@base-ui/react/menu'
-import type { ReactNode, RefObject } from 'react'
+import type { FocusEvent, ReactNode, RefObject } from 'react'
 import { classes } from './classes.ts'
 import { Icon, type IconName } from './icon.tsx'
 import type { ChoicesProps } from './menu.tsx'
@@ -12,19 +12,26 @@ const item =
 export function MenuPopup({
   anchor,
   isOpen,
+  isByKeyboard,
   onOpenChange,
   children,
 }: {
   readonly anchor: RefObject<HTMLElement | null>
   readonly isOpen: boolean
+  /** Whether it was opened by a key: then the first item has the keyboard. */
+  readonly isByKeyboard: boolean
   readonly onOpenChange: (isOpen: boolean) => void
   readonly children: ReactNode
 }) {
+  const onFocus = ({ target, currentTarget }: FocusEvent<HTMLElement>) => {
+    if (!isByKeyboard || target !== currentTarget) return
+    currentTarget.querySelector<HTMLElement>('[role^="menuitem"]')?.focus()
+  }
   return (
     <BaseMenu.Root modal={false} open={isOpen} onOpenChange={onOpenChange}>
       <BaseMenu.Portal>
         <BaseMenu.Positioner anchor={anchor} sideOffset={6} align="start" className="z-50">
-          <BaseMenu.Popup finalFocus={anchor} className={popup}>
+          <BaseMenu.Popup finalFocus={anchor} onFocus={onFocus} className={popup}>
             {children}
           </BaseMenu.Popup>
         </BaseMenu.Positioner>

@@ -43,8 +43,10 @@ export function Menu({ trigger, children }: { readonly trigger: Trigger; readonl
   const anchor = useRef<HTMLButtonElement>(null)
   // A press on the button closes the menu as one beside it does: the click that follows must not open it again.
   const wasOpen = useRef(false)
-  const open = (shown: boolean) => {
+  const [isByKeyboard, setIsByKeyboard] = useState(false)
+  const open = (shown: boolean, byKey = false) => {
     setIsOpen(shown)
+    setIsByKeyboard(byKey)
     if (shown) setWasOpened(true)
   }
   return (
@@ -58,19 +60,19 @@ export function Menu({ trigger, children }: { readonly trigger: Trigger; readonl
         onPointerDown: () => {
           wasOpen.current = isOpen
         },
-        onClick: () => {
-          open(!wasOpen.current)
+        onClick: ({ detail }) => {
+          open(!wasOpen.current, detail === 0)
           wasOpen.current = false
         },
         onKeyDown: (event) => {
           if (event.key !== 'ArrowDown') return
           event.preventDefault()
-          open(true)
+          open(true, true)
         },
       })}
       {wasOpened && (
         <Suspense>
-          <Popup anchor={anchor} isOpen={isOpen} onOpenChange={open}>
+          <Popup anchor={anchor} isOpen={isOpen} isByKeyboard={isByKeyboard} onOpenChange={(shown) => open(shown)}>
             {children}
           </Popup>
         </Suspense>
