@@ -42,6 +42,12 @@ export interface Chat {
   resumeStream(): Promise<void>
   stop(): Promise<void>
   addToolResult(answer: { readonly tool: string; readonly toolCallId: string; readonly output: unknown }): Promise<void>
+  addToolOutput?(failure: {
+    readonly state: 'output-error'
+    readonly tool: string
+    readonly toolCallId: string
+    readonly errorText: string
+  }): Promise<void>
   addToolApprovalResponse?(answer: {
     readonly id: string
     readonly approved: boolean

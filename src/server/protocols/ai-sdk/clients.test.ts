@@ -185,6 +185,21 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
     expect(plain(await loadMessages(url, chat.id, ui))).toEqual(plain(chat.messages))
   })
 
+  test.runIf(version !== '5.0.0')('tells that a tool of its own failed', async () => {
+    const { url } = await serveChats([toolReply(['call_1', 'place']), textReply('Lost, then.')])
+    const chat = createChat(ai, { url, ui, body: { client_tools: [place] } })
+    await chat.sendMessage({ text: 'Where am I?' })
+    await chat.addToolOutput?.({ state: 'output-error', tool: 'place', toolCallId: 'call_1', errorText: 'no signal' })
+    await chat.sendMessage()
+    expect(chat.error).toBeUndefined()
+    expect(transcript(chat.messages)).toEqual(['"Where am I?"', 'Lost, then.'])
+    expect(partOf(chat, 'tool-place')).toMatchObject({
+      state: 'output-error',
+      errorText: expect.stringMatching('no signal'),
+    })
+    expect(plain(await loadMessages(url, chat.id, ui))).toEqual(plain(chat.messages))
+  })
+
   test('stops an answer, and sends nothing more by itself', async () => {
     const { url } = await serveChats([[started, delta('Once upon'), untilAborted]])
     const watch = watching()
