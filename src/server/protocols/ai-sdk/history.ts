@@ -98,9 +98,10 @@ function applyToExchange(exchange: Exchange, event: InferenceEvent, ui: UiVersio
     const told = chunk.type === 'reset-step' ? chunk : wireChunk(chunk, ui)
     return told === undefined ? message : applyToDraft(message, told)
   }, exchange.draft)
-  const parts = exchange.draft.parts.filter(({ type }) => !type.startsWith('data-')).length
-  const legStarts = state.leg === exchange.state.leg ? exchange.legStarts : [...exchange.legStarts, parts]
-  return { ...exchange, state, draft, legStarts, said: saidAfter(exchange.said, event) }
+  const next = { ...exchange, state, draft, said: saidAfter(exchange.said, event) }
+  if (state.leg === exchange.state.leg) return next
+  const parts = exchange.draft.parts.filter(({ type }) => !type.startsWith('data-'))
+  return { ...next, legStarts: [...exchange.legStarts, parts.length] }
 }
 
 function saidAfter(said: Exchange['said'], event: InferenceEvent): Exchange['said'] {
