@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { extname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { brotliCompress, constants } from 'node:zlib'
+import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { Pages } from './context.ts'
 
 export interface WebAppOptions {
@@ -24,16 +24,22 @@ const types: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.woff2': 'font/woff2',
 }
-const compress = promisify(brotliCompress)
+/** How files are compressed, the best first. Browsers take the first of these from hosts alone that they trust. */
+const encodings: Readonly<Record<string, (bytes: Buffer) => Promise<Buffer>>> = {
+  br: (bytes) => promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
+  gzip: (bytes) => promisify(gzip)(bytes, { level: 9 }),
+}
 
 /** The web app, for `pages` of a server. Its files are for everybody; what they show is asked for with the caller's token. */
 export function webApp({ root = '', folder = builtApp }: WebAppOptions = {}): Pages {
   // What is not listed here is not served, whatever a path looks like.
   const files = new Set(existsSync(folder) ? filesIn(folder) : [])
-  const compressed = new Map<string, Promise<Buffer<ArrayBuffer>>>()
-  const compressedOnce = (path: string) => {
-    const known = compressed.get(path) ?? compressedFile(join(folder, path))
-    compressed.set(path, known)
+  const kept = new Map<string, Promise<Buffer<ArrayBuffer>>>()
+  /** The file as it is sent, compressed once. */
+  const contentOf = (path: string, encoding: string | undefined) => {
+    const name = `${encoding ?? 'identity'}:${path}`
+    const known = kept.get(name) ?? encodedFile(join(folder, path), encoding)
+    kept.set(name, known)
     return known
   }
   return async (path, request) => {
@@ -51,10 +57,10 @@ export function webApp({ root = '', folder = builtApp }: WebAppOptions = {}): Pa
     const isHashed = path.startsWith('/assets/')
     const cacheControl = isHashed ? 'public, max-age=31536000, immutable' : 'public, max-age=3600'
     const headers = { 'content-type': type, 'cache-control': cacheControl, vary: 'accept-encoding' }
-    if (!/\bbr\b/.test(request.headers.get('accept-encoding') ?? '')) {
-      return new Response(await readFile(join(folder, path)), { headers })
-    }
-    return new Response(await compressedOnce(path), { headers: { ...headers, 'content-encoding': 'br' } })
+    const accepted = request.headers.get('accept-encoding') ?? ''
+    const encoding = Object.keys(encodings).find((name) => new RegExp(`\\b${name}\\b`).test(accepted))
+    const body = await contentOf(path, encoding)
+    return new Response(body, { headers: { ...headers, ...(encoding && { 'content-encoding': encoding }) } })
   }
 }
 
@@ -64,9 +70,10 @@ function filesIn(folder: string): readonly string[] {
   return paths.map((path) => `/${path.slice(folder.length).split(sep).filter(Boolean).join('/')}`)
 }
 
-async function compressedFile(path: string): Promise<Buffer<ArrayBuffer>> {
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 9 }
-  return Buffer.from(await compress(await readFile(path), { params }))
+async function encodedFile(path: string, encoding: string | undefined): Promise<Buffer<ArrayBuffer>> {
+  const bytes = await readFile(path)
+  const encode = encoding === undefined ? undefined : encodings[encoding]
+  return encode === undefined ? bytes : Buffer.from(await encode(bytes))
 }
 
 /** The page as it must be for a server under a prefix: the app asks `data-base` where it is, its own files it must find before. */

@@ -1,25 +1,11 @@
-import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { calculator } from '../../src/inference/builtin-tools.ts'
 import { scripted } from '../../src/providers/scripted/engine.ts'
+import { answers, composer, say, untilDone } from '../support/chat-page.ts'
 import { testTool } from '../support/runs.ts'
 import { picture, seriousFaults, startApp, useBrowser, visit } from '../support/web-app.ts'
 
 // The chat, as a person uses it in a browser, on a server that listens.
-
-const composer = (page: Page) => page.getByRole('textbox', { name: 'Message' })
-const answers = (page: Page) => page.getByRole('article', { name: 'Answer' })
-
-async function say(page: Page, prompt: string): Promise<void> {
-  await composer(page).fill(prompt)
-  await composer(page).press('Enter')
-}
-
-/** Waits until nothing is being written. */
-async function untilDone(page: Page): Promise<void> {
-  await page.getByRole('button', { name: 'Ask again' }).last().waitFor()
-  await page.getByText('No answer is being written').waitFor({ state: 'attached' })
-}
 
 describe('the chat', () => {
   useBrowser()
