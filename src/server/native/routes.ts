@@ -1,6 +1,7 @@
 import { Hono, type Context } from 'hono'
 import * as v from 'valibot'
 import { GeppettoError, isGeppettoError } from '../../errors.ts'
+import type { ModelCost } from '../../inference/result.ts'
 import type { JsonObject } from '../../json.ts'
 import { followLog, requireCursor } from '../../session/follow.ts'
 import type { Head } from '../../store/store.ts'
@@ -188,7 +189,22 @@ function startOf(head: Head, asked: string, isReturning: boolean): Start {
 
 function profileAnswer({ slug, description = '', tools = [], allowsOverrides = false, cost }: Profile): JsonObject {
   const offered = tools.map((tool) => ({ name: tool.name, description: tool.description }))
-  return { slug, description, tools: offered, allows_overrides: allowsOverrides, ...(cost && { cost: { ...cost } }) }
+  return {
+    slug,
+    description,
+    tools: offered,
+    allows_overrides: allowsOverrides,
+    ...(cost && { cost: costAnswer(cost) }),
+  }
+}
+
+function costAnswer({ input, output, cacheRead, cacheWrite }: ModelCost): JsonObject {
+  return {
+    input,
+    output,
+    ...(cacheRead !== undefined && { cache_read: cacheRead }),
+    ...(cacheWrite !== undefined && { cache_write: cacheWrite }),
+  }
 }
 
 function summary(head: Head): JsonObject {

@@ -35,6 +35,15 @@ export interface Profile {
   readonly slug: string
   readonly description: string
   readonly tools: readonly { readonly name: string; readonly description: string }[]
+  /** Whether a prompt may come with another system prompt and fewer tools. */
+  readonly allows_overrides: boolean
+  /** Dollars for a million tokens, when it is known. */
+  readonly cost?: {
+    readonly input: number
+    readonly output: number
+    readonly cache_read?: number
+    readonly cache_write?: number
+  }
 }
 
 export function useProfiles(): readonly Profile[] {
