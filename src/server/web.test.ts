@@ -5,7 +5,6 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { scripted } from '../providers/scripted/engine.ts'
 import { MemoryStore } from '../store/memory-store.ts'
-import { staticKeys } from './auth-keys.ts'
 import { GeppettoServer } from './server.ts'
 import { webApp } from './web.ts'
 
@@ -25,7 +24,7 @@ async function get(path: string, { root = '', ...headers }: Record<string, strin
   const server = await GeppettoServer.open({
     store: new MemoryStore(),
     profiles: [{ slug: 'default', model: scripted() }],
-    authenticate: staticKeys([]),
+    authenticate: async () => undefined,
     root,
     pages: webApp({ root, folder }),
   })

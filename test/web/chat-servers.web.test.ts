@@ -100,7 +100,9 @@ describe('the chat', () => {
 
   test('waits at each step when it is told to, and goes on when it is told to', async () => {
     const look = testTool('look', () => 'seen')
-    await using server = await startApp({ profiles: [{ slug: 'default', model: scripted({ pace: 0 }), tools: [look] }] })
+    await using server = await startApp({
+      profiles: [{ slug: 'default', model: scripted({ pace: 0 }), tools: [look] }],
+    })
     await using visited = await visit(server.url)
     const { page, faults } = visited
     await say(page, 'Say one')
@@ -122,7 +124,9 @@ describe('the chat', () => {
     await using server = await startApp()
     await using visited = await visit(server.url)
     const { page, faults } = visited
-    await page.getByLabel('Images', { exact: true }).setInputFiles({ name: 'one.png', mimeType: 'image/png', buffer: png })
+    await page
+      .getByLabel('Images', { exact: true })
+      .setInputFiles({ name: 'one.png', mimeType: 'image/png', buffer: png })
     await page.getByAltText('one.png').waitFor()
     for (const kind of ['paste', 'drop']) {
       await composer(page).evaluate(

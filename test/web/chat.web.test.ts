@@ -45,7 +45,10 @@ describe('the chat', () => {
     await untilDone(page)
     await page.getByRole('table').getByRole('cell', { name: 'a', exact: true }).waitFor()
     await page.locator('.hljs-attr').first().waitFor()
-    await page.getByRole('button', { name: /in · .* out/ }).last().click()
+    await page
+      .getByRole('button', { name: /in · .* out/ })
+      .last()
+      .click()
     await page.getByRole('button', { name: /^Copy inference/ }).waitFor()
     await picture(page, 'conversation')
     expect(await seriousFaults(page)).toEqual([])

@@ -1,4 +1,4 @@
-import { memo, useEffect, useLayoutEffect, useMemo, useRef, type UIEvent } from 'react'
+import { memo, useEffect, useLayoutEffect, useMemo, useRef, type KeyboardEvent, type UIEvent } from 'react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import type { ClientSession, SessionView } from 'geppetto/client'
 import type { ActivityEntity, Entity, InferenceEntity, MessageEntity, NoticeEntity } from 'geppetto/timeline'
@@ -23,17 +23,16 @@ export interface Asking {
   again(message: MessageEntity, prompt: string): Promise<void>
 }
 
-const estimates: Readonly<Record<Row['kind'] | Entity['kind'], number>> = {
-  entity: 120,
-  message: 140,
-  reasoning: 36,
-  'tool-call': 64,
-  activity: 32,
-  notice: 56,
-  inference: 48,
-  foot: 48,
-  pending: 80,
+/** What a row is about as high as, in pixels, before it is there: the more exact, the less a scroll has to be corrected. */
+const heights: Readonly<Record<Exclude<Entity['kind'], 'message'>, number>> = {
+  reasoning: 40,
+  'tool-call': 54,
+  activity: 36,
+  notice: 58,
+  inference: 50,
 }
+const [lineHeight, lineLength] = [24, 90]
+
 /** So near to the end is at the end. */
 const endPx = 60
 /** The page before this one is asked for when so few rows are left above. */
@@ -84,11 +83,19 @@ export function Conversation({
     if (hasEarlier && first < earlierAt) void session.loadEarlier().catch(() => {}) // it is asked for again on the way up
   }, [session, hasEarlier, first])
 
+  // A way as long as this is gone in one step: one that is drawn out would be broken off by every row that is measured.
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.target !== event.currentTarget || (event.key !== 'Home' && event.key !== 'End')) return
+    event.preventDefault()
+    if (event.key === 'Home') list.scrollToOffset(0)
+    else list.scrollToEnd()
+  }
   return (
     <div className="relative min-h-0 flex-1">
       <div
         ref={scroller}
         onScroll={onScroll}
+        onKeyDown={onKeyDown}
         tabIndex={0}
         role="log"
         aria-label="Conversation"
@@ -128,7 +135,11 @@ export function Conversation({
 
 function estimateOf(row: Row | undefined): number {
   if (row === undefined) return 0
-  return row.kind === 'entity' ? estimates[row.entity.kind] : estimates[row.kind]
+  if (row.kind === 'foot') return heights.inference
+  const text = row.kind === 'pending' ? row.send.prompt : row.entity.kind === 'message' ? row.entity.text : undefined
+  if (text === undefined) return row.kind === 'entity' && row.entity.kind !== 'message' ? heights[row.entity.kind] : 0
+  const isOwn = row.kind === 'pending' || (row.entity.kind === 'message' && row.entity.role === 'user')
+  return Math.ceil(Math.max(text.length, 1) / lineLength) * lineHeight + (isOwn ? 64 : 12)
 }
 
 interface RowParts {
