@@ -42,7 +42,6 @@ export function BlockCard({
   readonly children?: ReactNode
   readonly className?: string
 }) {
-  const { metadata = {} } = block
   return (
     <article aria-label={`Block ${index}`} className={classes('rounded-xl border bg-surface p-3', className)}>
       <div className="mb-1.5 flex flex-wrap items-center gap-1.5 text-xs">
@@ -56,7 +55,7 @@ export function BlockCard({
       </div>
       {children ?? <BlockText block={block} />}
       <div className="mt-1.5">
-        <Fold head={`${Object.keys(metadata).length} facts beside it`}>
+        <Fold head="All that is stored">
           <div className="mt-1">
             <JsonView value={encodeBlock(block)} what="block" />
           </div>

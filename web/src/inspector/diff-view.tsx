@@ -42,7 +42,10 @@ export function DiffView({
       </p>
       {runsOf(rows).map((run) =>
         Array.isArray(run) ? (
-          <Fold key={`same ${run[0]?.after}`} head={`${run.length} blocks stayed as they were`}>
+          <Fold
+            key={`same ${run[0]?.after}`}
+            head={run.length === 1 ? '1 block stayed as it was' : `${run.length} blocks stayed as they were`}
+          >
             <div className="mt-1 space-y-2">
               {run.map((row) => (
                 <BlockCard key={row.after} block={row.to} index={row.after} touches={touches[row.after] ?? []} />
@@ -95,9 +98,9 @@ export function DiffRow({ row, touches }: { readonly row: BlockRow; readonly tou
         {row.change === 'changed' && row.before !== row.after && `, was block ${row.before}`}
       </p>
       <BlockCard block={block} index={index} {...(touches && { touches })} className={edges[row.change]}>
-        {row.change === 'changed' && textOf(row.from) !== textOf(row.to) && (
+        {row.change === 'changed' && textOf(row.from) !== textOf(row.to) ? (
           <TextDiff before={textOf(row.from)} after={textOf(row.to)} what={nameOf(row.to)} />
-        )}
+        ) : undefined}
       </BlockCard>
     </div>
   )

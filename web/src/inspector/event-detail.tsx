@@ -57,7 +57,7 @@ export function EventDetail({ event, onClose }: { readonly event: LogEvent; read
           <IdChip key={`${of} ${id}`} of={of} id={id} />
         ))}
       </div>
-      <div className="flex flex-wrap gap-1.5 text-sm">
+      <div className="flex flex-wrap items-center gap-2 text-sm">
         {turnId !== undefined && (
           <Link
             to="/inspect/$sessionId/turn/$turnId"

@@ -29,6 +29,7 @@ export function LanesChart({
   const [ref, width] = useWidth<HTMLDivElement>()
   const [drag, setDrag] = useState<readonly [from: number, to: number]>()
   const items = useMemo(() => laneItems(axis, events, turns, entitiesOf(timeline)), [axis, events, turns, timeline])
+  const tracks = useMemo(() => tracksOf(items), [items])
   const end = Math.min(to ?? axis.length, axis.length)
   const from = span === undefined ? 0 : Math.max(end - span, 0)
   const view = { from, to: span === undefined ? axis.length : end }
@@ -105,13 +106,15 @@ export function LanesChart({
                   <title>{formatMs(leftOutMs)} in which nothing happened are left out</title>
                 </line>
               ))}
-            {lanes.map((lane, index) => (
+            {tracks.map(({ key, top, height: high, isLane, shown }) => (
               <LaneMarks
-                key={lane}
-                items={items[lane]}
+                key={key}
+                items={shown}
                 view={view}
                 width={width}
-                top={axisHeight + index * laneHeight}
+                top={top}
+                height={high}
+                isLane={isLane}
                 selected={selected}
                 onSelect={onSelect}
               />
@@ -172,11 +175,27 @@ export function LanesChart({
   )
 }
 
+/** Inferences span all that they made: they get a thin track of their own below it. */
+function tracksOf(items: Readonly<Record<Lane, readonly LaneItem[]>>) {
+  const top = (lane: Lane) => axisHeight + lanes.indexOf(lane) * laneHeight
+  const isInference = ({ isSpan }: LaneItem) => isSpan
+  const whole = { height: laneHeight - 12, isLane: true }
+  const thin = { height: 4, isLane: false }
+  return [
+    { key: 'turns', ...whole, top: top('turns') + 6, shown: items.turns },
+    { key: 'events', ...whole, top: top('events') + 6, shown: items.events },
+    { key: 'entities', ...whole, top: top('entities') + 4, shown: items.entities.filter((item) => !isInference(item)) },
+    { key: 'inferences', ...thin, top: top('entities') + laneHeight - 6, shown: items.entities.filter(isInference) },
+  ]
+}
+
 function LaneMarks({
   items,
   view,
   width,
   top,
+  height: high,
+  isLane,
   selected,
   onSelect,
 }: {
@@ -184,6 +203,8 @@ function LaneMarks({
   readonly view: { readonly from: number; readonly to: number }
   readonly width: number
   readonly top: number
+  readonly height: number
+  readonly isLane: boolean
   readonly selected: number | undefined
   readonly onSelect: (ordinal: number) => void
 }) {
@@ -191,15 +212,15 @@ function LaneMarks({
   const marks = useMemo(() => marksOf(items, { from, to }, width), [items, from, to, width])
   return (
     <g>
-      <line x1={0} x2={width} y1={top + laneHeight / 2} y2={top + laneHeight / 2} className="stroke-line" />
+      {isLane && <line x1={0} x2={width} y1={top + high / 2} y2={top + high / 2} className="stroke-line" />}
       {marks.map(({ x, width: wide, count, item }) => (
         // The list below has the keyboard for what is drawn here.
         <rect
           key={item.ordinal}
           x={x}
-          y={top + 6}
+          y={top}
           width={wide}
-          height={laneHeight - 12}
+          height={high}
           rx={2}
           onClick={() => onSelect(item.ordinal)}
           className={classes(

@@ -28,10 +28,10 @@ export function LedgerTable({ ledger, isPriced }: { readonly ledger: Ledger; rea
               <th rowSpan={2} className="px-3 py-1 text-left font-normal">
                 request
               </th>
-              <th colSpan={4} className="border-l px-2 pt-1 font-normal">
+              <th colSpan={4} className="border-l px-2 pt-1 text-center font-normal">
                 input
               </th>
-              <th colSpan={3} className="border-l px-2 pt-1 font-normal">
+              <th colSpan={3} className="border-l px-2 pt-1 text-center font-normal">
                 output
               </th>
               <th rowSpan={2} className="border-l px-3 py-1 font-normal">

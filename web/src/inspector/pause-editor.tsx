@@ -150,8 +150,9 @@ function EditableBlock({
         touches={touches}
         className={`min-w-0 flex-1 ${isRemoved ? 'opacity-50' : ''}`}
       >
-        {isRemoved && <p className="text-sm line-through">It will be taken out.</p>}
-        {draft !== undefined && (
+        {isRemoved ? (
+          <p className="text-sm line-through">It will be taken out.</p>
+        ) : draft === undefined ? undefined : (
           <TextArea
             label={`Block ${index}`}
             rows={Math.min(draft.text.split('\n').length + 1, 14)}

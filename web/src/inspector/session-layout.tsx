@@ -1,5 +1,5 @@
 import { useEffect, useState, type ReactNode } from 'react'
-import { Link, Outlet, useParams } from '@tanstack/react-router'
+import { Link, Outlet, useLocation, useParams } from '@tanstack/react-router'
 import { messageOf } from '../../../src/errors.ts'
 import { SignIn } from '../chat/sign-in.tsx'
 import { Badge } from '../design/badge.tsx'
@@ -66,7 +66,7 @@ export function SessionLayout() {
           >
             Overview
           </Link>
-          <LatestTurnLink sessionId={sessionId} turnId={inspection.turns.at(-1)?.turnId} />
+          <TurnsLink sessionId={sessionId} turnId={inspection.turns.at(-1)?.turnId} />
           <Link to="/inspect/$sessionId/debug" params={params} activeOptions={{ includeSearch: false }} className={tab}>
             Debugger
           </Link>
@@ -92,11 +92,18 @@ export function SessionLayout() {
   )
 }
 
-function LatestTurnLink({ sessionId, turnId }: { readonly sessionId: string; readonly turnId: string | undefined }) {
+/** To the latest turn; each turn leads to the others. */
+function TurnsLink({ sessionId, turnId }: { readonly sessionId: string; readonly turnId: string | undefined }) {
+  const isCurrent = useLocation({ select: ({ pathname }) => pathname.includes('/turn/') })
   if (turnId === undefined) return null
   return (
-    <Link to="/inspect/$sessionId/turn/$turnId" params={{ sessionId, turnId }} className={tab}>
-      Latest turn
+    <Link
+      to="/inspect/$sessionId/turn/$turnId"
+      params={{ sessionId, turnId }}
+      aria-current={isCurrent ? 'page' : undefined}
+      className={tab}
+    >
+      Turns
     </Link>
   )
 }

@@ -5,6 +5,9 @@ import type { RecordedTurn } from './recorded-turns.ts'
 export const lanes = ['turns', 'events', 'entities'] as const
 export type Lane = (typeof lanes)[number]
 
+/** What matters most of many that are drawn as one: what failed, then whatever is no delta. */
+const weightOf = ({ color }: LaneItem) => (color === 'failure' ? 2 : color === 'delta' ? 0 : 1)
+
 /** Something in a lane. Places are milliseconds on the axis, see `TimeAxis`. */
 export interface LaneItem {
   readonly lane: Lane
@@ -14,6 +17,8 @@ export interface LaneItem {
   readonly to: number
   readonly label: string
   readonly color: EventGroup | 'failure'
+  /** It spans other items of its lane, as an inference does all that it made. */
+  readonly isSpan: boolean
 }
 
 /**
@@ -87,19 +92,21 @@ export function laneItems(
       states.map((state): LaneItem => {
         const from = axis.place(timeOf(state))
         const label = `${state.phase.replaceAll('_', ' ')}, ${state.turn.blocks.length} blocks`
-        return { lane: 'turns', ordinal: state.ordinal, from, to: from, label, color: 'session' }
+        return { lane: 'turns', ordinal: state.ordinal, from, to: from, label, color: 'session', isSpan: false }
       }),
     ),
     events: events.map((event) => {
       const from = axis.place(timeOf(event))
       const color = isFailure(event) ? 'failure' : groupOf(event)
       const label = `${typeOf(event)} ${summaryOf(event)}`.slice(0, 120)
-      return { lane: 'events', ordinal: event.ordinal, from, to: from, label, color }
+      return { lane: 'events', ordinal: event.ordinal, from, to: from, label, color, isSpan: false }
     }),
     entities: entities.map((entity) => {
       const from = axis.place(timeOf(entity))
       const to = Math.max(axis.place(times.get(entity.updatedOrdinal) ?? timeOf(entity)), from)
-      return { lane: 'entities', ordinal: entity.ordinal, from, to, label: labelOf(entity), color: colorOf(entity) }
+      const label = labelOf(entity)
+      const isSpan = entity.kind === 'inference'
+      return { lane: 'entities', ordinal: entity.ordinal, from, to, label, color: colorOf(entity), isSpan }
     }),
   }
 }
@@ -109,7 +116,7 @@ export interface Mark {
   readonly x: number
   readonly width: number
   readonly count: number
-  /** The first of them that failed, else the first. */
+  /** The first of those that matter most. */
   readonly item: LaneItem
 }
 
@@ -135,7 +142,7 @@ export function marksOf(
     if (row !== undefined && x < row.x + leastWidth + 1 && end - x < leastWidth * 2) {
       row.end = Math.max(row.end, end)
       row.count += 1
-      if (row.item.color !== 'failure' && item.color === 'failure') row.item = item
+      if (weightOf(item) > weightOf(row.item)) row.item = item
       continue
     }
     put()

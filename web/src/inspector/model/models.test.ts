@@ -138,6 +138,7 @@ describe('the lanes', () => {
       from: index,
       to: index,
       label: '',
+      isSpan: false,
       color: index === 2_500 ? ('failure' as const) : ('delta' as const),
     }))
     const marks = marksOf(items, { from: 0, to: 5_000 }, 800)

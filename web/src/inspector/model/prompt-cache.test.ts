@@ -58,6 +58,20 @@ describe('the prompt cache', () => {
     })
   })
 
+  test('a middleware that drops a block is named', async () => {
+    const drop = editTurn('trim-history', (turn) => {
+      const at = turn.blocks.findIndex(({ kind }) => kind === 'user')
+      const isLong = turn.blocks.filter(({ kind }) => kind === 'user').length > 1
+      return isLong ? { ...turn, blocks: turn.blocks.toSpliced(at, 1) } : turn
+    })
+    const events = await recordLog({ middleware: [systemPrompt('Be brief.'), drop], prompts: ['Say one', 'Say two'] })
+    const [, second] = cacheSteps(requestsOf(events), recordTurns(events))
+    expect(second?.step.broken).toMatchObject({
+      place: 'blocks[1]',
+      block: { index: 1, by: { by: 'trim-history', act: 'removed' } },
+    })
+  })
+
   test('pieces come in the order in which providers read them, without marks of what to keep', () => {
     const body = {
       messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi', cache_control: { type: 'ephemeral' } }] }],

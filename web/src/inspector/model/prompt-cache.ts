@@ -1,6 +1,7 @@
 import { canonicalJson } from '../../../../src/json.ts'
 import { blockHash } from '../../../../src/turns/hash.ts'
 import { isJsonObject, type Json } from '../../session/json.ts'
+import type { RowChange } from './compare.ts'
 import type { RecordedTurn, Touch, TurnState } from './recorded-turns.ts'
 
 /** A request as it was sent to a model, projected again. */
@@ -43,7 +44,14 @@ export interface CacheBreak {
   readonly before: string
   readonly after: string
   /** The first block of the turn that is another one than in the earlier request; absent when the turn begins the same. */
-  readonly block?: { readonly index: number; readonly by?: Touch }
+  readonly block?: { readonly index: number; readonly by?: BreakCause }
+}
+
+/** Who made the difference, as far as the log says. */
+export interface BreakCause {
+  readonly by: string
+  readonly act: Touch['act'] | Exclude<RowChange, 'same'>
+  readonly ordinal: number
 }
 
 // In the order in which providers read them, whatever the order of the keys in the body.
@@ -76,7 +84,7 @@ function compareRequests(
     place: now?.place ?? earlier.place,
     before: earlier.text,
     after: now?.text ?? '',
-    ...(previous && blockBreak(stateAt(turns, previous.ordinal), stateAt(turns, request.ordinal))),
+    ...(previous && blockBreak(turns, stateAt(turns, previous.ordinal), stateAt(turns, request.ordinal))),
   }
   return {
     request,
@@ -118,14 +126,18 @@ function stateAt(turns: readonly RecordedTurn[], ordinal: number): TurnState | u
   return undefined
 }
 
-function blockBreak(before: TurnState | undefined, after: TurnState | undefined): Pick<CacheBreak, 'block'> {
+function blockBreak(
+  turns: readonly RecordedTurn[],
+  before: TurnState | undefined,
+  after: TurnState | undefined,
+): Pick<CacheBreak, 'block'> {
   if (before === undefined || after === undefined) return {}
   const index = before.turn.blocks.findIndex((block, at) => {
     const other = after.turn.blocks[at]
     return other === undefined || (other !== block && contentOf(other) !== contentOf(block))
   })
   if (index < 0) return {}
-  const by = lastTouch(after, index, before.ordinal)
+  const by = editAt(turns, index, before.ordinal, after.ordinal) ?? lastTouch(after, index, before.ordinal)
   return { block: by === undefined ? { index } : { index, by } }
 }
 
@@ -135,8 +147,20 @@ function contentOf(block: TurnState['turn']['blocks'][number]): string {
   return blockHash(content)
 }
 
-/** Who touched this block last, since the earlier request; whoever put it there when nobody has since. */
+/** The last edit between the two requests that did something to the block at this place, or moved it there. */
+function editAt(turns: readonly RecordedTurn[], index: number, since: number, until: number): BreakCause | undefined {
+  const edits = turns
+    .flatMap((turn) => turn.edits)
+    .filter(({ ordinal }) => ordinal > since && ordinal < until)
+    .toReversed()
+  for (const { by, ordinal, rows } of edits) {
+    const row = rows.find((each) => (each.change === 'removed' ? each.before : each.after) <= index)
+    if (row !== undefined && row.change !== 'same') return { by, ordinal, act: row.change }
+  }
+  return undefined
+}
+
+/** Who touched this block last, since the earlier request. */
 function lastTouch(state: TurnState, index: number, since: number): Touch | undefined {
-  const touches = state.touches[index] ?? []
-  return touches.findLast(({ ordinal }) => ordinal > since) ?? touches.at(-1)
+  return state.touches[index]?.findLast(({ ordinal }) => ordinal > since)
 }
