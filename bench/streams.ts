@@ -19,6 +19,12 @@ const provider = start('./paced-provider.ts', [], 1)
 execFileSync('taskset', ['-cp', '1', String(process.pid)])
 const providerPort = await portOf(provider)
 
+interface Usage {
+  /** What is in use after a collection, in bytes. */
+  readonly memory: number
+  /** Microseconds. */
+  readonly cpu: number
+}
 type Connect = (port: number, index: number) => Promise<IncomingMessage>
 const contenders: readonly (readonly [kind: string, connect: Connect])[] = [
   ['relay', (port) => open(port, '/')],
@@ -69,7 +75,7 @@ async function measureLevel(kind: string, connect: Connect, streams: number): Pr
   const at = (share: number) => sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? Number.NaN
   const share = sorted.length / ((streams * 50 * measureMs) / 1000)
   const busy = (last.cpu - first.cpu) / (measureMs * 10)
-  const kilobytes = (first.rss - before.rss) / 1024 / streams
+  const kilobytes = (first.memory - before.memory) / 1024 / streams
   const isGood = at(0.99) <= goalMs && share > 0.97
   console.log(
     `${kind.padEnd(7)} ${String(streams).padStart(4)} streams: p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms, ${(share * 100).toFixed(0)} % of the tokens, ${busy.toFixed(0)} % of the core, ${kilobytes.toFixed(0)} KB a stream${isGood ? '' : '  – too many'}`,
@@ -87,9 +93,9 @@ async function portOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve) => child.once('message', (message) => resolve(Number(message))))
 }
 
-async function usage(child: ChildProcess): Promise<{ readonly rss: number; readonly cpu: number }> {
+async function usage(child: ChildProcess): Promise<Usage> {
   child.send('usage')
-  return new Promise((resolve) => child.once('message', (message) => resolve(message as { rss: number; cpu: number }))) // stream-server.ts says so
+  return new Promise((resolve) => child.once('message', (message) => resolve(message as Usage))) // stream-server.ts says so
 }
 
 function open(port: number, path: string): Promise<IncomingMessage> {

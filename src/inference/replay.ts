@@ -1,10 +1,19 @@
-/** A sequence that any number of readers follow, each from its beginning and at its own pace, while it still grows. */
+/**
+ * A sequence that any number of readers follow, each from its beginning and at its own pace, while it still grows. One
+ * that keeps nothing unread begins when its first reader comes.
+ */
 export class Replay<T> implements AsyncIterable<T> {
   readonly #items: T[] = []
+  #keeps: boolean
   #ended = false
   #waiting: (() => void)[] = []
 
+  constructor(keepsUnread = true) {
+    this.#keeps = keepsUnread
+  }
+
   push(item: T): void {
+    if (!this.#keeps) return
     this.#items.push(item)
     this.#wake()
   }
@@ -14,7 +23,12 @@ export class Replay<T> implements AsyncIterable<T> {
     this.#wake()
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<T> {
+  [Symbol.asyncIterator](): AsyncIterator<T> {
+    this.#keeps = true
+    return this.#read()
+  }
+
+  async *#read(): AsyncGenerator<T, void> {
     let at = 0
     while (true) {
       while (at < this.#items.length) {

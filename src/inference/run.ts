@@ -37,7 +37,9 @@ const awaited: ReadonlySet<InferenceEvent['type']> = new Set<InferenceEvent['typ
 
 /**
  * One run of an engine: from a prompt to exactly one terminal event. Iterating it gives its events; every reader gets
- * all of them from the first on, whenever it comes. Nothing that was produced is lost to an error: it is in `turn`.
+ * all of them from the first on, whenever it comes. Of a run that is recorded the log has them: a reader gets what comes
+ * after the first reader came, and a run that nobody reads keeps none. Nothing that was produced is lost to an error: it
+ * is in `turn`.
  */
 export class Inference implements AsyncIterable<InferenceEvent> {
   readonly id: string
@@ -50,7 +52,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   readonly #engine: Engine
   readonly #options: RunOptions
   readonly #clock: Clock
-  readonly #events = new Replay<InferenceEvent>()
+  readonly #events: Replay<InferenceEvent>
   readonly #sinks: SinkGroup
   readonly #stamper: Stamper
   readonly #ledger = new ResultLedger()
@@ -76,6 +78,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#clock = options.clock ?? systemClock
     this.input = withIds(input, options.ids)
     this.#turn = this.input
+    this.#events = new Replay(options.record === undefined)
     this.#queue = options.record && new RecordQueue(options.record, (event) => this.#publish(event), this.#clock)
     this.#approvals = new Approvals(this.#clock, (event) => this.#emit(event))
     this.#sinks = new SinkGroup(options.sinks ?? [], (message) => this.#watcherFailures.push(message))

@@ -205,6 +205,7 @@ describe('a hand-over', () => {
     const engine = eventEngine(toolReply(['a', 'slow'], ['b', 'next']), textReply('never'))
     const tools = [testTool('slow', () => work.promise), testTool('next', () => 'ran')]
     const { inference, log, soon, clock } = recorded(toolLoop(engine, tools, { maxParallel: 1 }))
+    const reading = collect(inference)
     await clock.advance(100)
     soon.abort()
     await clock.advance(100)
@@ -215,6 +216,7 @@ describe('a hand-over', () => {
     expect(typesOf(log).slice(-2)).toEqual(['tool-call-finished', 'inference-handed-over'])
     expect(answersOf(inference.turn)).toEqual([['a', 'done']])
     expect(log.reduce(applyEvent, inference.input)).toEqual(inference.turn)
+    expect(await reading).toEqual(log)
     expect(await collect(inference)).toEqual(log)
     expect([engine.requests.length, clock.pending]).toEqual([1, 0])
   })
