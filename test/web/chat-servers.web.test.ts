@@ -107,8 +107,9 @@ describe('the chat', () => {
     const { page, faults } = visited
     await say(page, 'Say one')
     await untilDone(page)
-    await page.getByRole('button', { name: 'Pause at each step' }).click()
-    await page.getByRole('button', { name: 'Answer without pauses' }).waitFor()
+    await page.getByRole('button', { name: 'More on this conversation' }).click()
+    await page.getByRole('menuitem', { name: 'Pause at each step' }).click()
+    await page.getByText('Step by step').waitFor()
     await say(page, 'call look {}')
     const goOn = page.getByRole('button', { name: 'Continue' })
     await page.getByText('Paused, after inference.').waitFor()

@@ -47,7 +47,7 @@ export function AnswerFoot({
 
   return (
     <footer className="space-y-2 pb-3">
-      {state?.isLive === true && (
+      {state?.isLive === true && !isWaitingForDecision && (
         <div className="flex h-7 items-center gap-2">
           <Badge tone={state.tone} isLive>
             {state.text}
@@ -100,11 +100,14 @@ export function AnswerFoot({
   )
 }
 
-function InspectLink({ sessionId, turnId }: { readonly sessionId: string; readonly turnId: string }) {
+function InspectLink({ sessionId, turnId }: { readonly sessionId: string; readonly turnId: string | undefined }) {
+  const place =
+    turnId === undefined
+      ? ({ to: '/inspect/$sessionId', params: { sessionId } } as const)
+      : ({ to: '/inspect/$sessionId/turn/$turnId', params: { sessionId, turnId } } as const)
   return (
     <Link
-      to="/inspect/$sessionId/turn/$turnId"
-      params={{ sessionId, turnId }}
+      {...place}
       aria-label="Inspect this answer"
       title="Inspect this answer"
       className="grid size-6.5 place-items-center rounded-md text-ink-soft hover:bg-hover hover:text-ink"
@@ -119,7 +122,7 @@ function Details({ inference, sessionId }: { readonly inference: InferenceEntity
   const { usage } = result ?? {}
   const facts: readonly (readonly [name: string, value: ReactNode])[] = [
     ['Model', result?.model ?? model],
-    ['Asked', new Date(at).toLocaleString()],
+    ['Asked', new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })],
     ['Input', usage?.input_tokens.toLocaleString()],
     ['of it cached', (usage?.cache_read_input_tokens ?? usage?.cached_tokens)?.toLocaleString()],
     ['Output', usage?.output_tokens.toLocaleString()],

@@ -1,18 +1,17 @@
 import { useEffect, useMemo, useState } from 'react'
-import { Link, useParams } from '@tanstack/react-router'
+import { useParams } from '@tanstack/react-router'
 import type { ClientSession, SessionView } from 'geppetto/client'
 import type { Entity } from 'geppetto/timeline'
-import { Icon } from '../design/icon.tsx'
 import { Notice } from '../design/notice.tsx'
 import { useSession, useSessionView } from '../session/client.tsx'
 import { isUnauthenticated, useRefreshSessions, useSessions } from '../session/queries.ts'
 import { Composer } from './composer.tsx'
 import { Connection } from './connection.tsx'
 import { Conversation, type Asking } from './conversation.tsx'
+import { SessionMenu } from './session-menu.tsx'
 import { useAskAgain, useBegin, useSend } from './send.ts'
 import { Shell } from './shell.tsx'
 import { SignIn } from './sign-in.tsx'
-import { StepSwitch } from './step-switch.tsx'
 
 const suggestions = [
   'What is 17 * 23?',
@@ -62,16 +61,7 @@ export function ChatPage() {
   const head = (
     <>
       <Connection view={view} />
-      <StepSwitch sessionId={sessionId} />
-      <Link
-        to="/inspect/$sessionId"
-        params={{ sessionId }}
-        aria-label="Inspect this conversation"
-        title="Inspect this conversation"
-        className="grid size-8 place-items-center rounded-lg text-ink-soft hover:bg-hover hover:text-ink"
-      >
-        <Icon name="inspect" />
-      </Link>
+      <SessionMenu sessionId={sessionId} />
     </>
   )
   return (

@@ -104,7 +104,7 @@ const alignments = { left: 'text-left', center: 'text-center', right: 'text-righ
 function Table({ table }: { readonly table: Tokens.Table }) {
   const alignment = (index: number) => alignments[table.align[index] ?? 'left']
   return (
-    <div className="table" role="group" aria-label="Table" tabIndex={0}>
+    <div className="table-frame" role="group" aria-label="Table" tabIndex={0}>
       <table>
         <thead>
           <tr>
