@@ -11,6 +11,8 @@ export default defineConfig({
   base: './',
   plugins: [react(), tailwindcss()],
   resolve: { alias: [{ find: /^geppetto\/(\w+)$/, replacement: resolve(here, '../src/$1/index.ts') }] },
+  // While it is written, the app is served from its source, and the rest by a server beside it.
+  server: { proxy: { '/api': 'http://127.0.0.1:8080' } },
   build: {
     outDir: resolve(here, '../dist/web'),
     emptyOutDir: true,

@@ -82,9 +82,9 @@ function OpenConversation({ session, view }: { readonly session: ClientSession; 
   const [editing, setEditing] = useState<string>()
   const { settled, live } = view.timeline
   const firstOwnId = useMemo(() => settled.find(isOwnPrompt)?.id ?? live.find(isOwnPrompt)?.id, [settled, live])
-  const asking = useStable<Asking>(
-    { sessionId: session.id, editing, firstOwnId, edit: setEditing, again },
-    `${session.id} ${editing ?? ''} ${firstOwnId ?? ''}`,
+  const asking = useMemo<Asking>(
+    () => ({ sessionId: session.id, editing, firstOwnId, edit: setEditing, again }),
+    [session, editing, firstOwnId, again],
   )
   const running = live.find((entity) => entity.kind === 'inference' && isAnswering(entity))
   const isClosed = view.status === 'closed'
@@ -120,12 +120,6 @@ function isAnswering({ status }: Extract<Entity, { kind: 'inference' }>): boolea
 
 function isOwnPrompt(entity: Entity): boolean {
   return entity.kind === 'message' && entity.role === 'user' && entity.inferenceId !== undefined
-}
-
-/** The value as it was when `key` was last another: functions in it may be older, and do the same. */
-function useStable<Value>(value: Value, key: string): Value {
-  // oxlint-disable-next-line react/exhaustive-deps -- the key says when it is another
-  return useMemo(() => value, [key])
 }
 
 function Problem({ text }: { readonly text: string }) {

@@ -50,26 +50,32 @@ export function useBegin() {
 export function useAskAgain(session: ClientSession) {
   const put = usePut()
   const open = useOpenSession()
-  return async (message: MessageEntity, prompt: string): Promise<void> => {
-    const fork = await session.fork({ before: message.id })
-    put(fork.id, prompt, attachmentsOf(message))
-    await open(fork.id)
-  }
+  return useCallback(
+    async (message: MessageEntity, prompt: string): Promise<void> => {
+      const fork = await session.fork({ before: message.id })
+      put(fork.id, prompt, attachmentsOf(message))
+      await open(fork.id)
+    },
+    [session, put, open],
+  )
 }
 
 /** Goes to a session's conversation. */
 export function useOpenSession(): (sessionId: string) => Promise<void> {
   const navigate = useNavigate()
-  return (sessionId) => navigate({ to: '/c/$sessionId', params: { sessionId } })
+  return useCallback((sessionId) => navigate({ to: '/c/$sessionId', params: { sessionId } }), [navigate])
 }
 
 /** Leaves a prompt for the page of a session, which sends it. */
 function usePut() {
   const profile = useChosenProfile()
-  return (sessionId: string, prompt: string, attachments: readonly Attachment[]) => {
-    const outgoing = { key: randomId(), prompt, ...(profile !== undefined && { profile }) }
-    putIntoOutbox(sessionId, outgoing, attachments)
-  }
+  return useCallback(
+    (sessionId: string, prompt: string, attachments: readonly Attachment[]) => {
+      const outgoing = { key: randomId(), prompt, ...(profile !== undefined && { profile }) }
+      putIntoOutbox(sessionId, outgoing, attachments)
+    },
+    [profile],
+  )
 }
 
 function attachmentsOf({ images = [] }: MessageEntity): readonly Attachment[] {

@@ -67,6 +67,8 @@ function renderSpan(token: KnownToken): ReactNode {
       return 'tokens' in token && token.tokens !== undefined ? renderInline(token.tokens) : unescaped(token.text)
     case 'escape':
       return token.text
+    case 'checkbox':
+      return null // its item has it
     case 'html':
       return /^<br\s*\/?>$/i.test(token.raw) ? <br /> : token.raw
     default:
@@ -92,7 +94,7 @@ function List({ list }: { readonly list: Tokens.List }) {
   const items = list.items.map((item, index) => (
     <li key={index} className={item.task ? 'task' : undefined}>
       {item.task && <input type="checkbox" checked={item.checked === true} disabled aria-label="Done" />}
-      {renderBlocks(item.tokens.filter(({ type }) => type !== 'checkbox'))}
+      {renderBlocks(item.tokens)}
     </li>
   ))
   if (!list.ordered) return <ul>{items}</ul>
