@@ -261,7 +261,12 @@ describe('what a developer looks into', () => {
       expect(pauses).toMatchObject([{ pause_id: data['pause_id'], phase: 'after_inference' }])
       const call = ((await get('/sessions/s')).body['timeline'] as JsonObject)['entities'] as readonly JsonObject[]
       const toolCallId = String(call.find(({ kind }) => kind === 'tool-call')?.['tool_call_id'])
-      const edit = { arguments: { [toolCallId]: { expression: '1 + 1' } } }
+      const { items } = (await get('/sessions/s/turns?phase=post_inference')).body as {
+        items: readonly { turn: { blocks: readonly JsonObject[] } }[]
+      }
+      const [first, ...rest] = items[0]?.turn.blocks ?? []
+      const blocks = [{ ...first, payload: { text: 'What is one and one?' } }, ...rest]
+      const edit = { blocks, arguments: { [toolCallId]: { expression: '1 + 1' } } }
       await post(api(`/sessions/s/steps/${String(data['pause_id'])}`), { edit })
       break
     }
@@ -270,6 +275,12 @@ describe('what a developer looks into', () => {
       status: 'success',
       block: { payload: { result: 2 } },
     })
+    // What was given back as it was is not marked as changed.
+    const { items } = (await get('/sessions/s/turns?phase=final')).body as {
+      items: readonly { turn: { blocks: readonly JsonObject[] } }[]
+    }
+    const editors = items[0]?.turn.blocks.map(({ metadata = {} }) => (metadata as JsonObject)['geppetto.middleware@v1'])
+    expect(editors?.slice(0, 3)).toEqual(['debugger', undefined, 'debugger'])
     expect(await post(api('/sessions/s/steps/gone'))).toMatchObject({ status: 404, body: { code: 'PAUSE_UNKNOWN' } })
   })
 })

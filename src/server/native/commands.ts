@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { GeppettoError } from '../../errors.ts'
-import type { Json, JsonObject } from '../../json.ts'
+import { canonicalJson, type Json, type JsonObject } from '../../json.ts'
 import { stepPhases, type StepEdit } from '../../inference/steps.ts'
+import type { Block } from '../../turns/block.ts'
 import { decodeBlock } from '../../turns/decode.ts'
 import type { Turn } from '../../turns/turn.ts'
 import type { Access } from '../access.ts'
@@ -236,9 +237,15 @@ export async function continueStep(
 function stepEditOf({ blocks, arguments: given }: NonNullable<v.InferOutput<typeof continueSchema>['edit']>): StepEdit {
   const decoded = blocks?.map((block, index) => decodeBlock(block, `edit.blocks.${index}`))
   return {
-    ...(decoded && { turn: (turn: Turn) => ({ ...turn, blocks: decoded }) }),
+    ...(decoded && { turn: (turn: Turn) => ({ ...turn, blocks: withKnown(turn.blocks, decoded) }) }),
     ...(given && { arguments: given }),
   }
+}
+
+/** The blocks as they are given, each that says nothing new as the turn has it: it is not to count as changed. */
+function withKnown(known: readonly Block[], given: readonly Block[]): readonly Block[] {
+  const byContent = new Map(known.map((block) => [canonicalJson(block), block]))
+  return given.map((block) => byContent.get(canonicalJson(block)) ?? block)
 }
 
 /** `{turn_id?, before?, session_id?}` begins a session that goes on from a turn of this one, by default the latest, or from before a block of it. */
