@@ -11,6 +11,7 @@ import { isUnauthenticated, useSessions } from '../session/queries.ts'
 import { ExportMenu } from './export-menu.tsx'
 import { FindId } from './find-id.tsx'
 import { InspectionProvider, useInspectionOf } from './inspection.tsx'
+import { counted } from './model/format.ts'
 import { ThemeMenu } from './theme-menu.tsx'
 import { useLog, type ReadLog } from './use-log.ts'
 
@@ -41,7 +42,7 @@ export function SessionLayout() {
             {isRunning ? 'running' : 'at rest'}
           </Badge>
           <span className="text-xs text-ink-faint" data-testid="counts">
-            {inspection.turns.length} turns · {inspection.events.length} events
+            {counted(inspection.turns.length, 'turn')} · {counted(inspection.events.length, 'event')}
           </span>
           <div className="ml-auto flex items-center gap-1">
             <FindId sessionId={sessionId} />

@@ -26,3 +26,8 @@ export function formatCount(count: number): string {
 export function formatPercent(share: number): string {
   return `${Math.round(share * 100)} %`
 }
+
+/** A number of things, in one or in several. */
+export function counted(count: number, name: string): string {
+  return `${formatCount(count)} ${name}${count === 1 ? '' : 's'}`
+}
