@@ -197,7 +197,11 @@ describe('the check', () => {
     ['Node without its prefix', { 'turns/a.ts': `import fs from 'fs'` }, /no browser has/],
     ['Node on the ground', { 'clock.ts': `import { hrtime } from 'node:process'` }, /no browser has/],
     ['a package that needs Node', { 'client/a.ts': `import { fetch } from 'undici'` }, /imports undici/],
-    ['an optional package', { 'session/a.ts': `import { trace } from '@opentelemetry/api'` }, /only telemetry and cli may/],
+    [
+      'an optional package',
+      { 'session/a.ts': `import { trace } from '@opentelemetry/api'` },
+      /only telemetry and cli may/,
+    ],
     [
       'a layer that needs it, in the entry',
       { 'index.ts': `export * from './telemetry/a.ts'` },

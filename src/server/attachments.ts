@@ -4,7 +4,7 @@ import { imageBytes, imageUrl } from '../turns/image.ts'
 import type { ImagePart } from '../turns/block.ts'
 
 /** Bytes of one image, and of all that come with one prompt. */
-export const imageLimit = 5_242_880
+const imageLimit = 5_242_880
 export const imagesLimit = 15_728_640
 
 /** An image as a client sends it: its bytes as base64, or an address that the provider is to look at. */

@@ -24,7 +24,7 @@ function field(name: string, value: string | number | undefined): string {
 const heartbeat = ': ping\n'
 const heartbeatMs = 15_000
 
-export const sseHeaders: Readonly<Record<string, string>> = {
+const sseHeaders: Readonly<Record<string, string>> = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   // Asks proxies such as nginx not to collect what belongs on the screen now.

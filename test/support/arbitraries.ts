@@ -298,7 +298,11 @@ const eventFields: Fields = {
   'turn-opened': [
     'turn',
     fc.record(
-      { base: id, delta: turnDelta, origin: fc.record({ sessionId: id, turnId: id, before: id }, { requiredKeys: ['sessionId', 'turnId'] }) },
+      {
+        base: id,
+        delta: turnDelta,
+        origin: fc.record({ sessionId: id, turnId: id, before: id }, { requiredKeys: ['sessionId', 'turnId'] }),
+      },
       { requiredKeys: ['delta'] },
     ),
   ],

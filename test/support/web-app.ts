@@ -13,7 +13,8 @@ const root = join(import.meta.dirname, '../..')
 
 /** Why the app cannot be looked at here; undefined when it can. */
 const whyNoApp =
-  whyNoBrowser ?? (existsSync(join(root, 'dist/web/index.html')) ? undefined : 'the web app is not built: npm run build')
+  whyNoBrowser ??
+  (existsSync(join(root, 'dist/web/index.html')) ? undefined : 'the web app is not built: npm run build')
 
 /** A page of the app, and what was wrong on it so far: errors, and what the content policy has refused. */
 export interface Visit extends AsyncDisposable {
