@@ -58,6 +58,18 @@ describe('the chat goes on', () => {
     expect([...one.faults, ...two.faults]).toEqual([])
   })
 
+  test('in more tabs than a browser has connections to a server', async () => {
+    await using server = await startApp()
+    await using first = await visit(server.url)
+    await say(first.page, 'Say one')
+    await untilDone(first.page)
+    const tabs = [first]
+    for (let count = 0; count < 7; count += 1) tabs.push(await anotherTab(first))
+    await say(tabs.at(-1)!.page, 'Say everywhere')
+    for (const { page } of tabs) await answers(page).getByText('everywhere').waitFor()
+    expect(tabs.flatMap(({ faults }) => faults)).toEqual([])
+  })
+
   test('when its server is killed in the middle of an answer and another one comes', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'geppetto-web-'))
     const args = ['--db', join(folder, 'sessions.db'), '--pace', '100', '--log-level', 'error']

@@ -3,12 +3,13 @@ import type { ReactNode } from 'react'
 import { messageOf } from '../../src/errors.ts'
 import { Button } from './design/button.tsx'
 
-export function ErrorPage({ error, reset }: ErrorComponentProps) {
+/** What is loaded may be of another version than the server by now: from its beginning the page is of one. */
+export function ErrorPage({ error }: ErrorComponentProps) {
   return (
     <Plain title="This page broke">
       <p className="mt-2 text-ink-soft">{messageOf(error)}</p>
-      <Button className="mt-4" icon="retry" onClick={reset}>
-        Try again
+      <Button className="mt-4" icon="retry" onClick={() => location.reload()}>
+        Load it again
       </Button>
     </Plain>
   )

@@ -26,7 +26,7 @@ export function versionsAt(
 }
 
 /** Where a fork of a version forks from, so that all versions of a message have one origin: that of the first. */
-export function placeOf(sessions: readonly SessionSummary[], sessionId: string): Place | undefined {
+function placeOf(sessions: readonly SessionSummary[], sessionId: string): Place | undefined {
   const { origin } = sessions.find((session) => session.sessionId === sessionId) ?? {}
   return origin?.before === undefined ? undefined : { sessionId: origin.sessionId, messageId: origin.before }
 }

@@ -5,10 +5,17 @@ import { storedToken } from './token.ts'
 
 const ClientContext = createContext<Client | undefined>(undefined)
 
-/** The client of the server that the page came from. */
+const loopback = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/
+
+/**
+ * The client of the server that the page came from. Over HTTP/1.1 a browser has six connections to a server, and the
+ * stream of each tab would hold one; so tabs use sockets on this machine, where no proxy is in between that does not
+ * know them. A key is more than a socket can carry.
+ */
 export function openClient(): Client {
   const token = storedToken()
-  return createClient({ baseUrl, ...(token !== undefined && { token }) })
+  if (token !== undefined) return createClient({ baseUrl, token })
+  return createClient({ baseUrl, transport: loopback.test(location.hostname) ? 'websocket' : 'sse' })
 }
 
 export function ClientProvider({ client, children }: { readonly client: Client; readonly children: ReactNode }) {

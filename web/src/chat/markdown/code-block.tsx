@@ -17,10 +17,15 @@ function subscribe(listener: () => void): () => void {
   listeners.add(listener)
   if (!isLoading) {
     isLoading = true
-    void import('./highlighter.ts').then((module) => {
-      highlighter = module.highlighter
-      for (const each of listeners) each()
-    })
+    import('./highlighter.ts').then(
+      (module) => {
+        highlighter = module.highlighter
+        for (const each of listeners) each()
+      },
+      () => {
+        isLoading = false // the next block tries again; until then code has no colours
+      },
+    )
   }
   return () => void listeners.delete(listener)
 }

@@ -8,10 +8,12 @@ export function Formula({ text, isDisplay }: { readonly text: string; readonly i
   const place = useRef<HTMLSpanElement>(null)
   useEffect(() => {
     let isGone = false
-    void import('katex').then(({ default: katex }) => {
-      if (isGone || place.current === null) return
-      katex.render(text, place.current, { output: 'mathml', displayMode: isDisplay, throwOnError: false, trust: false })
-    })
+    const options = { output: 'mathml', displayMode: isDisplay, throwOnError: false, trust: false } as const
+    const draw = async () => {
+      const { default: katex } = await import('katex')
+      if (!isGone && place.current !== null) katex.render(text, place.current, options)
+    }
+    draw().catch(() => {}) // its source is there
     return () => {
       isGone = true
     }
