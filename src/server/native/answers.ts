@@ -21,6 +21,8 @@ export const sessionSchema = v.object({
 export const snapshotSchema = v.object({
   session_id: v.string(),
   ordinal: count,
+  /** Of the first event that is still in the log. */
+  first_ordinal: count,
   timeline: v.object({ version: v.literal(1), ordinal: count, entities: v.array(anything) }),
   active_inference: v.nullable(v.string()),
   queued: v.array(v.string()),

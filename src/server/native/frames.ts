@@ -62,6 +62,7 @@ export async function snapshotOf(
   return {
     session_id: head.sessionId,
     ordinal: timeline.ordinal,
+    first_ordinal: head.firstOrdinal,
     timeline: timelineToJson(timeline),
     active_inference: active?.inferenceId ?? null,
     queued: queue.map(({ inferenceId }) => inferenceId),

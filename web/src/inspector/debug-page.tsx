@@ -26,15 +26,24 @@ const pauseMs = 15 * 60_000
 
 /** Holds the runs of a session between their steps, shows the turn as it stands there, and lets it be changed. */
 export function DebugPage() {
-  const { sessionId, turns } = useInspection()
+  const { sessionId, turns, events } = useInspection()
   const steps = useSteps(sessionId)
+  // What is edited must be what the run holds, so the log has to be up to the pause.
+  const told = steps.pauses.filter(({ pause_id }) =>
+    events.some((event) => event.type === 'debugger.pause' && event.pauseId === pause_id),
+  )
   const turn = turns.at(-1)
   return (
     <main className="min-h-0 flex-1 overflow-y-auto">
       <div className="mx-auto max-w-4xl space-y-4 p-4">
         <StepSettings sessionId={sessionId} steps={steps} />
         <PromptForm sessionId={sessionId} />
-        {steps.pauses.map((pause) => (
+        {told.length < steps.pauses.length && (
+          <Notice tone="accent" icon="pause">
+            A run waits, and what is shown here is not up to there: follow the session to see it.
+          </Notice>
+        )}
+        {told.map((pause) => (
           <PauseEditor key={pause.pause_id} sessionId={sessionId} pause={pause} turn={turn} />
         ))}
         {steps.pauses.length === 0 && (

@@ -1,23 +1,19 @@
 import { useEffect, useMemo, useState } from 'react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import type { Block, ToolCallBlock, Turn } from 'geppetto/turns'
+import type { Block, ToolCallBlock } from 'geppetto/turns'
 import { messageOf } from '../../../src/errors.ts'
-import { decodeBlock } from '../../../src/turns/decode.ts'
-import { encodeBlock } from '../../../src/turns/encode.ts'
 import { pendingToolCalls } from '../../../src/turns/tool-calls.ts'
 import { Badge } from '../design/badge.tsx'
 import { Button, IconButton } from '../design/button.tsx'
 import { TextArea } from '../design/field.tsx'
 import { Notice } from '../design/notice.tsx'
 import { useClient } from '../session/client.tsx'
-import { isJsonObject, type Json, type JsonObject } from '../session/json.ts'
+import type { JsonObject } from '../session/json.ts'
 import type { Pause } from '../session/queries.ts'
 import { BlockCard } from './block-card.tsx'
 import { formatMs } from './model/format.ts'
 import type { RecordedTurn } from './model/recorded-turns.ts'
-
-/** What somebody wrote in place of a block: its text, or all of it as JSON; absent for a block that is to go. */
-type Draft = { readonly text: string } | undefined
+import { draftText, hasText, readStepEdit, type BlockDraft } from './model/step-edit.ts'
 
 /** A run that waits: the turn as it stands, to be changed, and the arguments of the calls that are about to run. */
 export function PauseEditor({
@@ -31,11 +27,11 @@ export function PauseEditor({
 }) {
   const client = useClient()
   const queries = useQueryClient()
-  const [drafts, setDrafts] = useState<ReadonlyMap<number, Draft>>(new Map())
+  const [drafts, setDrafts] = useState<ReadonlyMap<number, BlockDraft>>(new Map())
   const [args, setArgs] = useState<ReadonlyMap<string, string>>(new Map())
   const current = turn?.latest.turn
   const pending = useMemo(() => (current === undefined ? [] : pendingToolCalls(current)), [current])
-  const edit = useMemo(() => readEdit(current, drafts, args), [current, drafts, args])
+  const edit = useMemo(() => readStepEdit(current, drafts, args), [current, drafts, args])
   const go = useMutation({
     mutationFn: (wanted: JsonObject | undefined) =>
       client.ask(`/api/sessions/${encodeURIComponent(sessionId)}/steps/${encodeURIComponent(pause.pause_id)}`, {
@@ -137,9 +133,9 @@ function EditableBlock({
   readonly block: Block
   readonly index: number
   readonly touches: RecordedTurn['latest']['touches'][number]
-  readonly draft: Draft
+  readonly draft: BlockDraft
   readonly isRemoved: boolean
-  readonly onChange: (draft: Draft) => void
+  readonly onChange: (draft: BlockDraft) => void
   readonly onReset: () => void
 }) {
   return (
@@ -191,53 +187,4 @@ function Countdown({ deadlineMs }: { readonly deadlineMs: number }) {
     return () => clearInterval(timer)
   }, [])
   return <span className="text-xs text-ink-faint">goes on by itself in {formatMs(Math.max(deadlineMs - now, 0))}</span>
-}
-
-function hasText(block: Block): block is Extract<Block, { kind: 'system' | 'user' | 'llm_text' }> {
-  return block.kind === 'system' || block.kind === 'user' || block.kind === 'llm_text'
-}
-
-function draftText(block: Block): string {
-  return hasText(block) ? block.payload.text : JSON.stringify(encodeBlock(block), null, 2)
-}
-
-type Edit = { readonly edit?: JsonObject; readonly problem?: string }
-
-/** What is to be sent of all that somebody wrote: only what differs from what is there. */
-function readEdit(turn: Turn | undefined, drafts: ReadonlyMap<number, Draft>, args: ReadonlyMap<string, string>): Edit {
-  try {
-    const blocks =
-      turn === undefined || drafts.size === 0
-        ? undefined
-        : turn.blocks.flatMap((block, index) => edited(block, index, drafts))
-    const given = [...args].map(([id, text]) => [id, argumentsOf(text)] as const)
-    if (blocks === undefined && given.length === 0) return {}
-    return { edit: { ...(blocks && { blocks }), ...(given.length > 0 && { arguments: Object.fromEntries(given) }) } }
-  } catch (error) {
-    return { problem: messageOf(error) }
-  }
-}
-
-function edited(block: Block, index: number, drafts: ReadonlyMap<number, Draft>): readonly JsonObject[] {
-  if (!drafts.has(index)) return [encodeBlock(block)]
-  const draft = drafts.get(index)
-  if (draft === undefined) return []
-  const encoded = encodeBlock(block)
-  if (hasText(block)) return [{ ...encoded, payload: { ...block.payload, text: draft.text } as Json }] // its payload is JSON
-  const value = parse(draft.text, `Block ${index}`)
-  return [encodeBlock(decodeBlock(value, `block ${index}`))]
-}
-
-function argumentsOf(text: string): JsonObject {
-  const value = parse(text, 'The arguments')
-  if (!isJsonObject(value)) throw new Error('The arguments must be a JSON object.')
-  return value
-}
-
-function parse(text: string, what: string): Json {
-  try {
-    return JSON.parse(text) as Json // that is what it gives
-  } catch (error) {
-    throw new Error(`${what} cannot be read: ${messageOf(error)}`, { cause: error })
-  }
 }

@@ -1,12 +1,14 @@
 import { useEffect, useState, type ReactNode } from 'react'
 import { Link, Outlet, useLocation, useParams } from '@tanstack/react-router'
 import { messageOf } from '../../../src/errors.ts'
+import { Connection } from '../chat/connection.tsx'
 import { SignIn } from '../chat/sign-in.tsx'
 import { Badge } from '../design/badge.tsx'
 import { Button } from '../design/button.tsx'
 import { IdChip } from '../design/copy.tsx'
 import { Icon } from '../design/icon.tsx'
 import { Notice } from '../design/notice.tsx'
+import { useSession, useSessionView } from '../session/client.tsx'
 import { isUnauthenticated, useSessions } from '../session/queries.ts'
 import { ExportMenu } from './export-menu.tsx'
 import { FindId } from './find-id.tsx'
@@ -15,6 +17,8 @@ import { counted } from './model/format.ts'
 import { ThemeMenu } from './theme-menu.tsx'
 import { useLog, type ReadLog } from './use-log.ts'
 
+/** A log that is read from its beginning is behind; one that is followed is only a moment late. */
+const farBehind = 500
 const tab =
   '-mb-px border-b-2 border-transparent px-3 py-1.5 text-sm whitespace-nowrap text-ink-soft hover:text-ink aria-[current=page]:border-accent aria-[current=page]:text-ink'
 
@@ -27,6 +31,8 @@ export function SessionLayout() {
   const shown = held?.sessionId === sessionId ? held : log
   const inspection = useInspectionOf(shown)
   const title = useTitle(sessionId)
+  const view = useSessionView(useSession(sessionId))
+  const isBehind = view.ordinal - (log.events.at(-1)?.ordinal ?? 0) > farBehind
   const params = { sessionId }
   const isRunning = inspection.waterfalls.some(({ ending, spans }) => ending === undefined && spans.length > 0)
   return (
@@ -44,6 +50,7 @@ export function SessionLayout() {
           <span className="text-xs text-ink-faint" data-testid="counts">
             {counted(inspection.turns.length, 'turn')} · {counted(inspection.events.length, 'event')}
           </span>
+          {isBehind ? <Badge isLive>reading the log</Badge> : <Connection view={view} />}
           <div className="ml-auto flex items-center gap-1">
             <FindId sessionId={sessionId} />
             <Button

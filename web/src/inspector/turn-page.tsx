@@ -80,6 +80,11 @@ function TurnView({ turn }: { readonly turn: RecordedTurn }) {
           Ask again elsewhere
         </Button>
       </div>
+      {!turn.isWhole && (
+        <Notice tone="caution">
+          The log no longer has the turn that this one goes on from: what came before it is not shown.
+        </Notice>
+      )}
       <EditList turn={turn} />
       <Tabs
         value={state.key}

@@ -1,7 +1,9 @@
 import { useEffect, useState } from 'react'
 import type { Timeline } from 'geppetto/timeline'
+import { isGeppettoError } from '../../../src/errors.ts'
 import { applyTimeline, emptyTimeline } from '../../../src/timeline/timeline.ts'
-import { useSession } from '../session/client.tsx'
+import { useClient, useSession } from '../session/client.tsx'
+import { isJsonObject, type Json } from '../session/json.ts'
 import type { LogEvent } from './model/log.ts'
 
 /** The log of a session as it has been read so far. */
@@ -17,8 +19,9 @@ export interface ReadLog {
 /** How often what has come is shown: a log is read, not watched letter by letter. */
 const showMs = 150
 
-/** Follows the log of a session from its first event on. */
+/** Follows the log of a session from its first event on, or from the first that is still there. */
 export function useLog(sessionId: string): ReadLog {
+  const client = useClient()
   const session = useSession(sessionId)
   const [log, setLog] = useState<ReadLog>(() => emptyLog(sessionId))
   useEffect(() => {
@@ -33,25 +36,41 @@ export function useLog(sessionId: string): ReadLog {
       batch = []
       setLog(read)
     }
-    const follow = async () => {
-      for await (const event of session.events({ signal: ended.signal })) {
+    const follow = async (after: number) => {
+      for await (const event of session.events({ after, signal: ended.signal })) {
         batch.push(event)
         timer ??= setTimeout(show, showMs)
       }
+    }
+    /** From the first event that the server has not forgotten. */
+    const followRest = async () => {
+      const first = firstOrdinalOf(await client.ask(`/api/sessions/${encodeURIComponent(sessionId)}?inferences=1`))
+      read = { ...read, timeline: emptyTimeline(first - 1) }
+      await follow(first - 1)
     }
     const fail = (error: unknown) => {
       if (ended.signal.aborted) return
       read = { ...read, error }
       timer ??= setTimeout(show)
     }
-    follow().catch(fail)
+    follow(0)
+      .catch((error: unknown) => {
+        if (!isGeppettoError(error, 'CURSOR_EXPIRED')) throw error
+        return followRest()
+      })
+      .catch(fail)
     return () => {
       ended.abort()
       clearTimeout(timer)
     }
-  }, [session, sessionId])
+  }, [client, session, sessionId])
   // The log of another session is not this one's, not for a moment.
   return log.sessionId === sessionId ? log : emptyLog(sessionId)
+}
+
+function firstOrdinalOf(snapshot: Json): number {
+  const first = isJsonObject(snapshot) ? Number(snapshot['first_ordinal']) : Number.NaN
+  return Number.isSafeInteger(first) ? first : 1
 }
 
 function emptyLog(sessionId: string): ReadLog {

@@ -77,6 +77,13 @@ describe('the turns of a log', () => {
     ])
   })
 
+  test('a turn whose base the log has forgotten is not whole, and neither are those that go on from it', async () => {
+    const log = await recordLog({ prompts: ['Say one', 'Say two', 'Say three'] })
+    const second = log.findIndex((event) => event.type === 'turn-opened' && event.base !== undefined)
+    expect(recordTurns(log).map(({ isWhole }) => isWhole)).toEqual([true, true, true])
+    expect(recordTurns(log.slice(second)).map(({ isWhole }) => isWhole)).toEqual([false, false])
+  })
+
   test('what a turn takes over keeps who made it, in the turn before', async () => {
     const turns = recordTurns(await recordLog({ prompts: ['Say one', 'Say two'] }))
     const draft = turns[1]?.states[0]

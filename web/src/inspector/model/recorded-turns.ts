@@ -53,6 +53,8 @@ export interface RecordedTurn {
   readonly ordinal: number
   readonly at: string
   readonly inferenceIds: readonly string[]
+  /** Whether the log has all of it: without the turn that it goes on from, only what came since is known. */
+  readonly isWhole: boolean
   readonly states: readonly TurnState[]
   /** As it stands at the end of the log. */
   readonly latest: TurnState
@@ -62,6 +64,7 @@ export interface RecordedTurn {
 interface Draft {
   readonly opened: EventOf<'turn-opened'>
   readonly inferenceIds: Set<string>
+  readonly isWhole: boolean
   readonly states: TurnState[]
   readonly edits: RecordedEdit[]
   turn: Turn
@@ -91,6 +94,7 @@ export function recordTurns(events: readonly LogEvent[]): readonly RecordedTurn[
       ordinal: opened.ordinal,
       at: opened.at,
       inferenceIds: [...inferenceIds],
+      isWhole: draft.isWhole,
       states,
       latest: stateAt(draft, 'latest', 'latest', last),
       edits,
@@ -110,7 +114,8 @@ function open(drafts: Map<string, Draft>, event: EventOf<'turn-opened'>): void {
   const turn = applyEvent(before, event)
   const by = event.origin === undefined ? 'prompt' : 'fork'
   const touches = touchesAfter(before, turn, base?.touches ?? [], { by, act: 'made', ...placeOf(event) })
-  const start = { turn, touches, iteration: 0, last: event }
+  const isWhole = event.base === undefined || base?.isWhole === true
+  const start = { isWhole, turn, touches, iteration: 0, last: event }
   const draft: Draft = { opened: event, inferenceIds: new Set(), states: [], edits: [], ...start }
   drafts.set(event.turnId, draft)
   look(draft, 'draft', 'draft', event)
