@@ -79,7 +79,7 @@ export function nameOf(block: Block): string {
 }
 
 /** What a block says, as text where it is one. */
-export function saidBy(block: Block): Json {
+function saidBy(block: Block): Json {
   switch (block.kind) {
     case 'system':
     case 'llm_text':

@@ -16,7 +16,7 @@ import { formatCost, formatCount, formatMs } from './model/format.ts'
 import { inputOf, ledgerOf, outputOf } from './model/ledger.ts'
 import { timeOf } from './model/log.ts'
 import { priceOf } from './model/profile-of.ts'
-import type { RecordedTurn } from './model/recorded-turns.ts'
+import { nameOfState, shownStates, stateOf, type RecordedTurn, type TurnState } from './model/recorded-turns.ts'
 import { lengthOf } from './model/waterfall.ts'
 import { useInspectSearch } from './search.ts'
 import { useLog } from './use-log.ts'
@@ -67,8 +67,8 @@ function Comparison({ left, right }: { readonly left: Inspection; readonly right
   const [search, change] = useInspectSearch()
   const [view, setView] = useState<'sides' | 'blocks'>('sides')
   const isSelf = left.sessionId === right.sessionId
-  const first = turnOf(left, search.left) ?? left.turns.at(isSelf ? -2 : -1)
-  const second = turnOf(right, search.right) ?? right.turns.at(-1)
+  const first = sideOf(left, search.left, isSelf ? -2 : -1)
+  const second = sideOf(right, search.right, -1)
   if (first === undefined || second === undefined) {
     return <p className="text-sm text-ink-faint">There is nothing to compare yet.</p>
   }
@@ -84,16 +84,16 @@ function Comparison({ left, right }: { readonly left: Inspection; readonly right
       {view === 'sides' ? (
         <div className="space-y-4">
           <div className="grid gap-4 md:grid-cols-2">
-            <Side of={left} turn={first} name="Left" onChoose={(turnId) => change({ left: turnId })} />
-            <Side of={right} turn={second} name="Right" onChoose={(turnId) => change({ right: turnId })} />
+            <Side of={left} {...first} name="Left" onChoose={(name) => change({ left: name })} />
+            <Side of={right} {...second} name="Right" onChoose={(name) => change({ right: name })} />
           </div>
           <section aria-label="Difference of the answers" className="rounded-xl border bg-surface p-3">
             <h3 className="mb-1 text-sm font-semibold">From the left answer to the right one</h3>
-            <TextDiff before={answerText(first.latest.turn)} after={answerText(second.latest.turn)} what="the answer" />
+            <TextDiff before={answerText(first.state.turn)} after={answerText(second.state.turn)} what="the answer" />
           </section>
         </div>
       ) : (
-        <DiffView before={first.latest.turn} after={second.latest.turn} touches={second.latest.touches} />
+        <DiffView before={first.state.turn} after={second.state.turn} touches={second.state.touches} />
       )}
     </Tabs>
   )
@@ -102,19 +102,19 @@ function Comparison({ left, right }: { readonly left: Inspection; readonly right
 function Side({
   of: { sessionId, turns, events, waterfalls },
   turn,
+  state,
   name,
   onChoose,
-}: {
+}: ComparedState & {
   readonly of: Inspection
-  readonly turn: RecordedTurn
   readonly name: string
-  readonly onChoose: (turnId: string) => void
+  readonly onChoose: (state: string) => void
 }) {
   const profiles = useProfiles()
-  const blocks = turn.latest.turn.blocks
+  const { blocks } = state.turn
   const from = blocks.findLastIndex((block) => block.kind === 'user') + 1
   const waterfall = waterfalls.findLast(({ turnId }) => turnId === turn.turnId)
-  const result = inferenceResultKey.get(turn.latest.turn)
+  const result = inferenceResultKey.get(state.turn)
   const ledger = waterfall && ledgerOf(events, waterfall.inferenceId, priceOf(turn, profiles))
   const last = events.at(-1)
   return (
@@ -129,6 +129,18 @@ function Side({
           {turns.map((each, index) => (
             <option key={each.turnId} value={each.turnId}>
               Turn {index + 1}: {promptOf(each)?.payload.text.slice(0, 60) ?? ''}
+            </option>
+          ))}
+        </select>
+        <select
+          aria-label={`${name} phase`}
+          value={state.key}
+          className={`${select} max-w-40`}
+          onChange={(event) => onChoose(`${turn.turnId}/${event.target.value}`)}
+        >
+          {shownStates(turn).map((each) => (
+            <option key={each.key} value={each.key}>
+              {nameOfState(turn, each)}
             </option>
           ))}
         </select>
@@ -157,12 +169,25 @@ function Side({
       </p>
       {blocks.slice(Math.max(from - 1, 0)).map((block, index) => {
         const at = Math.max(from - 1, 0) + index
-        return <BlockCard key={at} block={block} index={at} touches={turn.latest.touches[at] ?? []} />
+        return <BlockCard key={at} block={block} index={at} touches={state.touches[at] ?? []} />
       })}
     </section>
   )
 }
 
-function turnOf({ turns }: Inspection, turnId: string | undefined): RecordedTurn | undefined {
-  return turns.find((turn) => turn.turnId === turnId)
+interface ComparedState {
+  readonly turn: RecordedTurn
+  readonly state: TurnState
+}
+
+/** The state that the address names, as `turn` or `turn/key`; else the end of the turn at this place. */
+function sideOf({ turns }: Inspection, name: string | undefined, place: number): ComparedState | undefined {
+  const [turnId, key] = name?.split('/') ?? []
+  const turn = turns.find((each) => each.turnId === turnId) ?? turns.at(place)
+  return (
+    turn && {
+      turn,
+      state: (key === undefined ? undefined : stateOf(turn, key)) ?? shownStates(turn).at(-1) ?? turn.latest,
+    }
+  )
 }

@@ -10,19 +10,9 @@ import { EditList } from './edit-list.tsx'
 import { ForkDialog } from './fork-dialog.tsx'
 import { useInspection } from './inspection.tsx'
 import { profileOf } from './model/profile-of.ts'
-import { stateOf, type RecordedTurn, type TurnState } from './model/recorded-turns.ts'
+import { nameOfState, shownStates, stateOf, type RecordedTurn, type TurnState } from './model/recorded-turns.ts'
 import { RequestList } from './request-list.tsx'
 import { useInspectSearch } from './search.ts'
-
-const phaseNames: Readonly<Record<TurnState['phase'], string>> = {
-  draft: 'Draft',
-  pre_inference: 'Before the model',
-  as_sent: 'As sent',
-  post_inference: 'After the model',
-  post_tools: 'After tools',
-  final: 'Final',
-  latest: 'Now',
-}
 
 /** One turn: each of its phases, block by block, who touched what, and what was sent for it. */
 export function TurnPage() {
@@ -47,7 +37,7 @@ function TurnView({ turn }: { readonly turn: RecordedTurn }) {
   const { sessionId, turns } = useInspection()
   const [{ phase, against }, change] = useInspectSearch()
   const [isForking, setIsForking] = useState(false)
-  const states = statesOf(turn)
+  const states = shownStates(turn)
   const state = (phase === undefined ? undefined : stateOf(turn, phase)) ?? states.at(-1) ?? turn.latest
   const other = against === undefined ? undefined : stateNamed(turns, turn, against)
   const profile = profileOf(turn)
@@ -164,7 +154,7 @@ function StateChoice({
     >
       <option value="">nothing</option>
       <optgroup label="This turn">
-        {statesOf(turn).map((state) => (
+        {shownStates(turn).map((state) => (
           <option key={state.key} value={state.key}>
             {nameOfState(turn, state)}
           </option>
@@ -174,7 +164,7 @@ function StateChoice({
         .filter((each) => each !== turn)
         .map((each) => (
           <optgroup key={each.turnId} label={`Turn ${turns.indexOf(each) + 1}`}>
-            {statesOf(each).map((state) => (
+            {shownStates(each).map((state) => (
               <option key={state.key} value={`${each.turnId}/${state.key}`}>
                 {nameOfState(each, state)}
               </option>
@@ -185,21 +175,9 @@ function StateChoice({
   )
 }
 
-/** The states of a turn; of one that is not at its end, with what it is now. */
-function statesOf({ states, latest }: RecordedTurn): readonly TurnState[] {
-  return states.at(-1)?.turn === latest.turn ? states : [...states, latest]
-}
-
 function stateNamed(turns: readonly RecordedTurn[], turn: RecordedTurn, name: string): TurnState | undefined {
   const slash = name.indexOf('/')
   if (slash < 0) return stateOf(turn, name)
   const other = turns.find(({ turnId }) => turnId === name.slice(0, slash))
   return other && stateOf(other, name.slice(slash + 1))
-}
-
-function nameOfState({ states }: RecordedTurn, { phase, iteration, key }: TurnState): string {
-  const hasMore = states.some((each) => each.iteration > 0)
-  const isNumbered = hasMore && phase !== 'draft' && phase !== 'final' && phase !== 'latest'
-  const attempt = /attempt-\d+$/.exec(key)?.[0].replace('-', ' ')
-  return [phaseNames[phase], isNumbered && String(iteration + 1), attempt].filter(Boolean).join(' ')
 }

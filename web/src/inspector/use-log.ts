@@ -18,6 +18,8 @@ export interface ReadLog {
 
 /** How often what has come is shown: a log is read, not watched letter by letter. */
 const showMs = 150
+/** Every view is made anew then, so a long log is shown less often: so many events for each millisecond. */
+const eventsPerMs = 50
 
 /** Follows the log of a session from its first event on, or from the first that is still there. */
 export function useLog(sessionId: string): ReadLog {
@@ -39,7 +41,7 @@ export function useLog(sessionId: string): ReadLog {
     const follow = async (after: number) => {
       for await (const event of session.events({ after, signal: ended.signal })) {
         batch.push(event)
-        timer ??= setTimeout(show, showMs)
+        timer ??= setTimeout(show, Math.max(showMs, read.events.length / eventsPerMs))
       }
     }
     /** From the first event that the server has not forgotten. */

@@ -10,7 +10,7 @@ export interface TokenParts {
   readonly visible: number
   readonly reasoning: number
 }
-export const tokenParts = ['fresh', 'cacheRead', 'cacheWrite', 'visible', 'reasoning'] as const
+const tokenParts = ['fresh', 'cacheRead', 'cacheWrite', 'visible', 'reasoning'] as const
 
 /** One request, with what it used. */
 export interface LedgerRow {

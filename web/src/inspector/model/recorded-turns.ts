@@ -108,6 +108,29 @@ export function stateOf(turn: RecordedTurn, key: string): TurnState | undefined 
   return turn.states.find((state) => state.key === key) ?? turn.states.findLast(({ phase }) => phase === key)
 }
 
+const phaseNames: Readonly<Record<StatePhase, string>> = {
+  draft: 'Draft',
+  pre_inference: 'Before the model',
+  as_sent: 'As sent',
+  post_inference: 'After the model',
+  post_tools: 'After tools',
+  final: 'Final',
+  latest: 'Now',
+}
+
+/** The states that there are to look at; of a turn that is not at its end, with what it is now. */
+export function shownStates({ states, latest }: RecordedTurn): readonly TurnState[] {
+  return states.at(-1)?.turn === latest.turn ? states : [...states, latest]
+}
+
+/** What people call a state, counted where its turn has several of the kind. */
+export function nameOfState({ states }: RecordedTurn, { phase, iteration, key }: TurnState): string {
+  const hasMore = states.some((each) => each.iteration > 0)
+  const isNumbered = hasMore && phase !== 'draft' && phase !== 'final' && phase !== 'latest'
+  const attempt = /attempt-\d+$/.exec(key)?.[0].replace('-', ' ')
+  return [phaseNames[phase], isNumbered && String(iteration + 1), attempt].filter(Boolean).join(' ')
+}
+
 function open(drafts: Map<string, Draft>, event: EventOf<'turn-opened'>): void {
   const base = event.base === undefined ? undefined : drafts.get(event.base)
   const before = base?.turn ?? createTurn()
