@@ -1,15 +1,16 @@
-import { useEffect, useMemo, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { useParams } from '@tanstack/react-router'
-import type { ClientSession, SessionView } from 'geppetto/client'
-import type { Entity } from 'geppetto/timeline'
+import type { ClientSession } from 'geppetto/client'
+import { isOpenInference } from '../../../src/timeline/entity.ts'
 import { Notice } from '../design/notice.tsx'
-import { useSession, useSessionView } from '../session/client.tsx'
+import { useSession, useSessionState } from '../session/client.tsx'
 import { isUnauthenticated, useRefreshSessions, useSessions } from '../session/queries.ts'
 import { Composer } from './composer.tsx'
 import { Connection } from './connection.tsx'
-import { Conversation, type Asking } from './conversation.tsx'
+import { Conversation } from './conversation.tsx'
+import { isOwnPrompt } from './rows.ts'
 import { SessionMenu } from './session-menu.tsx'
-import { useAskAgain, useBegin, useSend } from './send.ts'
+import { useBegin, useSend } from './send.ts'
 import { Shell } from './shell.tsx'
 import { SignIn } from './sign-in.tsx'
 
@@ -55,71 +56,70 @@ export function NewChatPage() {
 export function ChatPage() {
   const { sessionId = '' } = useParams({ strict: false })
   const session = useSession(sessionId)
-  const view = useSessionView(session)
+  const isStranger = useSessionState(session, ({ error }) => isUnauthenticated(error))
   const { data: sessions = [] } = useSessions()
   const title = sessions.find((each) => each.sessionId === sessionId)?.title ?? ''
   const head = (
     <>
-      <Connection view={view} />
+      <Connection session={session} />
       <SessionMenu sessionId={sessionId} />
     </>
   )
   return (
     <Shell sessionId={sessionId} title={title} head={head}>
-      {isUnauthenticated(view.error) ? (
-        <SignIn />
-      ) : (
-        // Another session is another conversation: nothing of this one's state is to stay.
-        <OpenConversation key={sessionId} session={session} view={view} />
-      )}
+      {/* Another session is another conversation: nothing of this one's state is to stay. */}
+      {isStranger ? <SignIn /> : <OpenConversation key={sessionId} session={session} />}
     </Shell>
   )
 }
 
-function OpenConversation({ session, view }: { readonly session: ClientSession; readonly view: SessionView }) {
-  const { send, problem } = useSend(session)
-  const again = useAskAgain(session)
+function OpenConversation({ session }: { readonly session: ClientSession }) {
   const [editing, setEditing] = useState<string>()
-  const { settled, live } = view.timeline
-  const firstOwnId = useMemo(() => settled.find(isOwnPrompt)?.id ?? live.find(isOwnPrompt)?.id, [settled, live])
-  const asking = useMemo<Asking>(
-    () => ({ sessionId: session.id, editing, firstOwnId, edit: setEditing, again }),
-    [session, editing, firstOwnId, again],
-  )
-  const running = live.find((entity) => entity.kind === 'inference' && isAnswering(entity))
-  const isClosed = view.status === 'closed'
-  // What the list says of the session is another thing when an answer has begun or ended.
-  const refresh = useRefreshSessions()
-  useEffect(refresh, [refresh, running?.id])
   return (
     <>
-      <Conversation session={session} view={view} asking={asking} />
-      <p role="status" className="sr-only">
-        {running === undefined ? 'No answer is being written' : 'An answer is being written'}
-      </p>
-      <div className="shrink-0 space-y-2 px-3 pb-3">
-        {problem !== undefined && <Problem text={problem} />}
-        {isClosed && <Problem text={view.error?.message ?? 'This conversation is closed.'} />}
-        {!isClosed && (
-          <Composer
-            draftName={session.id}
-            isAnswering={running !== undefined}
-            onSend={send}
-            onStop={() => void session.cancel({ reason: 'stopped by hand' }).catch(() => {})}
-            onEditLast={() => setEditing([...settled, ...live].findLast(isOwnPrompt)?.id)}
-          />
-        )}
-      </div>
+      <Conversation session={session} editing={editing} onEdit={setEditing} />
+      <Dock session={session} onEdit={setEditing} />
     </>
   )
 }
 
-function isAnswering({ status }: Extract<Entity, { kind: 'inference' }>): boolean {
-  return status === 'queued' || status === 'running' || status === 'waiting'
-}
-
-function isOwnPrompt(entity: Entity): boolean {
-  return entity.kind === 'message' && entity.role === 'user' && entity.inferenceId !== undefined
+/** What stands under the messages: why nothing more can be said, or where to say it. */
+function Dock({
+  session,
+  onEdit,
+}: {
+  readonly session: ClientSession
+  readonly onEdit: (messageId: string | undefined) => void
+}) {
+  const { send, problem } = useSend(session)
+  const running = useSessionState(session, ({ timeline }) => timeline.live.find(isOpenInference)?.id)
+  const closed = useSessionState(session, ({ status, error }) => (status === 'closed' ? error : undefined))
+  // What the list says of the session is another thing when an answer has begun or ended.
+  const refresh = useRefreshSessions()
+  useEffect(refresh, [refresh, running])
+  const editLast = () => {
+    const { timeline } = session.getSnapshot()
+    onEdit((timeline.live.findLast(isOwnPrompt) ?? timeline.settled.findLast(isOwnPrompt))?.id)
+  }
+  return (
+    <div className="shrink-0 space-y-2 px-3 pb-3">
+      <p role="status" className="sr-only">
+        {running === undefined ? 'No answer is being written' : 'An answer is being written'}
+      </p>
+      {problem !== undefined && <Problem text={problem} />}
+      {closed === undefined ? (
+        <Composer
+          draftName={session.id}
+          isAnswering={running !== undefined}
+          onSend={send}
+          onStop={() => void session.cancel({ reason: 'stopped by hand' }).catch(() => {})}
+          onEditLast={editLast}
+        />
+      ) : (
+        <Problem text={closed.message} />
+      )}
+    </div>
+  )
 }
 
 function Problem({ text }: { readonly text: string }) {

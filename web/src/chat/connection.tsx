@@ -1,12 +1,14 @@
 import { useSyncExternalStore } from 'react'
-import type { SessionView } from 'geppetto/client'
+import type { ClientSession } from 'geppetto/client'
 import { Badge } from '../design/badge.tsx'
+import { useSessionState } from '../session/client.tsx'
 
 /** How what is shown stands to what is: nothing when they are the same. */
-export function Connection({ view }: { readonly view: SessionView }) {
+export function Connection({ session }: { readonly session: ClientSession }) {
+  const status = useSessionState(session, (view) => view.status)
   const isOnline = useSyncExternalStore(subscribeToNetwork, () => navigator.onLine)
-  if (view.status !== 'closed' && !isOnline) return <Status text="No network" isProblem />
-  switch (view.status) {
+  if (status !== 'closed' && !isOnline) return <Status text="No network" isProblem />
+  switch (status) {
     case 'live':
     case 'closed':
       return null

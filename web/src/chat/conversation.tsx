@@ -1,14 +1,16 @@
 import { memo, useEffect, useLayoutEffect, useMemo, useRef, type KeyboardEvent, type UIEvent } from 'react'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import type { ClientSession, SessionView } from 'geppetto/client'
+import type { ClientSession } from 'geppetto/client'
 import type { ActivityEntity, Entity, InferenceEntity, MessageEntity, NoticeEntity } from 'geppetto/timeline'
 import { IconButton } from '../design/button.tsx'
 import { Badge } from '../design/badge.tsx'
 import { Notice } from '../design/notice.tsx'
+import { useSessionView } from '../session/client.tsx'
 import { AnswerFoot } from './answer-foot.tsx'
 import { AssistantMessage, PendingMessage, UserMessage } from './message.tsx'
 import { Reasoning } from './reasoning.tsx'
-import { conversationRows, type Row } from './rows.ts'
+import { conversationRows, isOwnPrompt, type Row } from './rows.ts'
+import { useAskAgain } from './send.ts'
 import { ToolCard } from './tool-card.tsx'
 
 /** What messages can ask of the page that they are on. */
@@ -41,14 +43,22 @@ const earlierAt = 12
 /** The messages of a session, of which those are there that are looked at. It stays at the end while it is at the end. */
 export function Conversation({
   session,
-  view,
-  asking,
+  editing,
+  onEdit,
 }: {
   readonly session: ClientSession
-  readonly view: SessionView
-  readonly asking: Asking
+  /** The message that is being edited. */
+  readonly editing: string | undefined
+  readonly onEdit: (messageId: string | undefined) => void
 }) {
+  const view = useSessionView(session)
   const { settled, live } = view.timeline
+  const again = useAskAgain(session)
+  const firstOwnId = useMemo(() => (settled.find(isOwnPrompt) ?? live.find(isOwnPrompt))?.id, [settled, live])
+  const asking = useMemo<Asking>(
+    () => ({ sessionId: session.id, editing, firstOwnId, edit: onEdit, again }),
+    [session, editing, firstOwnId, onEdit, again],
+  )
   const rows = useMemo(() => conversationRows(settled, live, view.pending), [settled, live, view.pending])
   const scroller = useRef<HTMLDivElement>(null)
   const list = useVirtualizer({

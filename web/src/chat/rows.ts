@@ -75,3 +75,8 @@ export function answerOf(made: readonly Entity[]): string {
 export function promptOf(made: readonly Entity[]) {
   return made.find((entity) => entity.kind === 'message' && entity.role === 'user')
 }
+
+/** Whether a person has said it in this session: what a fork brought along has no inference. */
+export function isOwnPrompt(entity: Entity): boolean {
+  return entity.kind === 'message' && entity.role === 'user' && entity.inferenceId !== undefined
+}

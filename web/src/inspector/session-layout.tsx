@@ -31,7 +31,8 @@ export function SessionLayout() {
   const shown = held?.sessionId === sessionId ? held : log
   const inspection = useInspectionOf(shown)
   const title = useTitle(sessionId)
-  const view = useSessionView(useSession(sessionId))
+  const session = useSession(sessionId)
+  const view = useSessionView(session)
   const isBehind = view.ordinal - (log.events.at(-1)?.ordinal ?? 0) > farBehind
   const params = { sessionId }
   const isRunning = inspection.waterfalls.some(({ ending, spans }) => ending === undefined && spans.length > 0)
@@ -50,7 +51,7 @@ export function SessionLayout() {
           <span className="text-xs text-ink-faint" data-testid="counts">
             {counted(inspection.turns.length, 'turn')} · {counted(inspection.events.length, 'event')}
           </span>
-          {isBehind ? <Badge isLive>reading the log</Badge> : <Connection view={view} />}
+          {isBehind ? <Badge isLive>reading the log</Badge> : <Connection session={session} />}
           <div className="ml-auto flex items-center gap-1">
             <FindId sessionId={sessionId} />
             <Button

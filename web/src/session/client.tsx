@@ -37,3 +37,11 @@ export function useSession(sessionId: string): ClientSession {
 export function useSessionView(session: ClientSession): SessionView {
   return useSyncExternalStore(session.subscribe, session.getSnapshot)
 }
+
+/**
+ * One thing of what is known of a session: whoever uses it is drawn again when that changes, and not with every token.
+ * What `select` gives must be the same object while it says the same.
+ */
+export function useSessionState<Value>(session: ClientSession, select: (view: SessionView) => Value): Value {
+  return useSyncExternalStore(session.subscribe, () => select(session.getSnapshot()))
+}
