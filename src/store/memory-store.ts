@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
 import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock, Submission } from './store.ts'
+import { updatedAtOf } from './updated-at.ts'
 import { Watchers } from './watchers.ts'
 
 /**
@@ -36,7 +37,8 @@ export class MemoryStore implements Store {
     return { status: 'committed', ordinal: session.ordinal, version: session.version }
   }
 
-  #append(session: Session, { entries, state, blocks, snapshots = [], submission }: Commit): void {
+  #append(session: Session, commit: Commit): void {
+    const { entries, state, blocks, snapshots = [], submission } = commit
     const first = session.ordinal + 1
     for (const { type, body, names = [] } of entries) {
       session.ordinal += 1
@@ -55,7 +57,7 @@ export class MemoryStore implements Store {
     if (submission !== undefined) {
       session.submissions.set(submission.key, { submission: { ...submission }, ordinal: session.ordinal })
     }
-    session.updatedAt = new Date(this.#clock.now()).toISOString()
+    session.updatedAt = updatedAtOf(session.updatedAt, commit, this.#clock.now())
   }
 
   async head(sessionId: string): Promise<Head | undefined> {

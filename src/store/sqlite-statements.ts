@@ -65,6 +65,8 @@ export function prepareAll(database: DatabaseSync) {
       `UPDATE session SET updated_at = ?, ordinal = ?, version = ?, state = ?, has_work = ?, blocks = ?, snapshots = ?
        WHERE number = ?`,
     ),
+    // What most commits do: the indexes of the session stay as they are.
+    moveOrdinal: prepare<never>('UPDATE session SET ordinal = ? WHERE number = ?'),
     setLease: prepare<never>('UPDATE session SET epoch = ?, owner = ?, lease_until = ?, lease_ms = ? WHERE number = ?'),
     shortenLease: prepare<never>('UPDATE session SET lease_until = ? WHERE number = ?'),
     setFirstOrdinal: prepare<never>('UPDATE session SET first_ordinal = ? WHERE number = ?'),

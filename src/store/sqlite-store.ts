@@ -7,6 +7,7 @@ import { giveUpReserve, hasReserve, hasRoom, keepReserve, openingBytes, reserveO
 import { openDatabase } from './sqlite-schema.ts'
 import { prepareAll, type SessionRow, type SnapshotRow } from './sqlite-statements.ts'
 import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock } from './store.ts'
+import { updatedAtOf } from './updated-at.ts'
 import { Watchers } from './watchers.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -87,8 +88,9 @@ export class SqliteStore implements Store {
     throw storeFull(this.#file)
   }
 
-  #append(session: SessionRow, { entries, state, blocks, snapshots = [], submission }: Commit): Committed {
+  #append(session: SessionRow, commit: Commit): Committed {
     const { number } = session
+    const { entries, state, blocks, snapshots = [], submission } = commit
     const first = session.ordinal + 1
     for (const [index, { type, body, names }] of entries.entries()) {
       this.#sql.addEvent.run(number, first + index, type, body)
@@ -107,16 +109,19 @@ export class SqliteStore implements Store {
     const ordinal = session.ordinal + entries.length
     if (submission) this.#sql.addSubmission.run(number, submission.key, submission.hash, submission.answer, ordinal)
     const version = session.version + (state ? 1 : 0)
-    this.#sql.moveSession.run(
-      new Date(this.#clock.now()).toISOString(),
-      ordinal,
-      version,
-      state?.value ?? session.state,
-      state ? Number(state.hasWork) : session.has_work,
-      session.blocks + (blocks?.rows.length ?? 0),
-      session.snapshots + snapshots.length,
-      number,
-    )
+    const updatedAt = updatedAtOf(session.updated_at, commit, this.#clock.now())
+    if (updatedAt === session.updated_at && !state && !blocks) this.#sql.moveOrdinal.run(ordinal, number)
+    else
+      this.#sql.moveSession.run(
+        updatedAt,
+        ordinal,
+        version,
+        state?.value ?? session.state,
+        state ? Number(state.hasWork) : session.has_work,
+        session.blocks + (blocks?.rows.length ?? 0),
+        session.snapshots + snapshots.length,
+        number,
+      )
     return { status: 'committed', ordinal, version }
   }
 

@@ -59,6 +59,7 @@ export interface Head {
   readonly tenant: string
   /** ISO 8601 in UTC. */
   readonly createdAt: string
+  /** When something was committed to it last; events alone move it once a second (updated-at.ts). */
   readonly updatedAt: string
   /** Of the last event; 0 when there is none. */
   readonly ordinal: number
