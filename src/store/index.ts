@@ -11,6 +11,7 @@ export type {
   LogEntry,
   NewEntry,
   NewSnapshot,
+  News,
   Snapshot,
   Store,
   StoredBlock,

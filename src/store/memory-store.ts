@@ -33,7 +33,7 @@ export class MemoryStore implements Store {
     }
     sessions.set(sessionId, session)
     this.#append(session, commit)
-    this.#watchers.tell(sessionId, commit.entries, session.ordinal)
+    this.#watchers.tell(commit, session.ordinal)
     return { status: 'committed', ordinal: session.ordinal, version: session.version }
   }
 
@@ -216,8 +216,9 @@ function newSession(
 }
 
 /** Whether the session is not where the commit takes it to be. */
-function isElsewhere(session: Session, { state, blocks }: Commit): boolean {
+function isElsewhere(session: Session, { incarnation, state, blocks }: Commit): boolean {
   return (
+    (incarnation !== undefined && incarnation !== session.incarnation) ||
     (state !== undefined && state.after !== session.version) ||
     (blocks !== undefined && blocks.from !== session.blocks.length)
   )

@@ -60,12 +60,12 @@ export class SqliteStore implements Store {
 
   async commit(commit: Commit): Promise<Committed> {
     const committed = await this.#write(commit.sessionId, () => this.#commit(commit), commit.endsWork === true)
-    if (committed.status === 'committed') this.#watchers.tell(commit.sessionId, commit.entries, committed.ordinal)
+    if (committed.status === 'committed') this.#watchers.tell(commit, committed.ordinal)
     return committed
   }
 
   #commit(commit: Commit): Committed {
-    const { sessionId, create, epoch, state, blocks, submission } = commit
+    const { sessionId, create, epoch, submission } = commit
     const existing = this.#sql.session.get(sessionId)
     const session = existing ?? (create && this.#newSession(sessionId, create))
     if (session === undefined) return { status: 'missing' }
@@ -75,7 +75,7 @@ export class SqliteStore implements Store {
       return { status: 'duplicate', submission: answered, ordinal }
     }
     if (epoch !== undefined && session.epoch !== epoch) return { status: 'fenced', epoch: session.epoch }
-    if ((existing && create) || isElsewhere(session, state?.after, blocks?.from)) {
+    if ((existing && create) || isElsewhere(session, commit)) {
       return { status: 'conflict', head: this.#head(session) }
     }
     if (commit.endsWork !== true) this.#requireRoom()
@@ -110,7 +110,8 @@ export class SqliteStore implements Store {
     if (submission) this.#sql.addSubmission.run(number, submission.key, submission.hash, submission.answer, ordinal)
     const version = session.version + (state ? 1 : 0)
     const updatedAt = updatedAtOf(session.updated_at, commit, this.#clock.now())
-    if (updatedAt === session.updated_at && !state && !blocks) this.#sql.moveOrdinal.run(ordinal, number)
+    const isSame = updatedAt === session.updated_at && !state && !blocks && snapshots.length === 0
+    if (isSame) this.#sql.moveOrdinal.run(ordinal, number)
     else
       this.#sql.moveSession.run(
         updatedAt,
@@ -378,8 +379,12 @@ export class SqliteStore implements Store {
 }
 
 /** Whether the session is not where a commit takes it to be. */
-function isElsewhere(session: SessionRow, version: number | undefined, blocks: number | undefined): boolean {
-  return (version ?? session.version) !== session.version || (blocks ?? session.blocks) !== session.blocks
+function isElsewhere(session: SessionRow, { incarnation, state, blocks }: Commit): boolean {
+  return (
+    (incarnation !== undefined && incarnation !== session.incarnation) ||
+    (state !== undefined && state.after !== session.version) ||
+    (blocks !== undefined && blocks.from !== session.blocks)
+  )
 }
 
 function snapshotOf({ turn_id, inference_id, phase, ranges, ...rest }: SnapshotRow): Snapshot {

@@ -92,6 +92,8 @@ export interface Commit {
     /** Default: empty. It never changes. */
     readonly tenant?: string
   }
+  /** Only while the session is this one, and not another that was made under its id. */
+  readonly incarnation?: string
   /** Only while this claim is the last one. */
   readonly epoch?: number
   /** The next state; only when the one before it is still `after`, which is 0 for a session that this commit makes. */
@@ -120,11 +122,17 @@ export type Committed =
   | { readonly status: 'committed'; readonly ordinal: number; readonly version: number }
   /** The key was used before; `ordinal` is that of the last event of that commit. */
   | { readonly status: 'duplicate'; readonly submission: Submission; readonly ordinal: number }
-  /** The state or the block log is not the one that was expected, or the session to be made is there. */
+  /** The session, its state or its block log is not the one that was expected, or the session to be made is there. */
   | { readonly status: 'conflict'; readonly head: Head }
   /** Somebody else has claimed the session since. */
   | { readonly status: 'fenced'; readonly epoch: number }
   | { readonly status: 'missing' }
+
+/** What a commit has added to the log of a session. */
+export interface News {
+  readonly incarnation: string
+  readonly entries: readonly LogEntry[]
+}
 
 export type Claimed =
   | { readonly status: 'claimed'; readonly head: Head }
@@ -185,7 +193,7 @@ export interface Store {
    * Calls `wake` soon after a commit to the session. A hint: it may come twice, late, or not at all. A store that has them
    * at hand gives the entries of the commit, so that who has all before them need not read.
    */
-  watch(sessionId: string, wake: (news?: readonly LogEntry[]) => void): () => void
+  watch(sessionId: string, wake: (news?: News) => void): () => void
   /** What is wrong with the medium itself, in a sentence each. */
   integrity(): Promise<readonly string[]>
   close(): Promise<void>

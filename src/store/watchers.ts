@@ -1,6 +1,6 @@
-import type { LogEntry, NewEntry } from './store.ts'
+import type { Commit, News } from './store.ts'
 
-type Wake = (news?: readonly LogEntry[]) => void
+type Wake = (news?: News) => void
 
 /** Who wants to hear of commits to a session, in this process. */
 export class Watchers {
@@ -16,18 +16,17 @@ export class Watchers {
     }
   }
 
-  /** Tells them of what was committed, the last of which is the event `ordinal`. */
-  tell(sessionId: string, entries: readonly NewEntry[], ordinal: number): void {
+  /** Tells them of a commit, the last event of which is `ordinal`; what it added, when it says to which session of the id. */
+  tell({ sessionId, create, incarnation = create?.incarnation, entries }: Commit, ordinal: number): void {
     if (!this.#bySession.has(sessionId)) return
+    if (incarnation === undefined) return this.wake(sessionId)
     const first = ordinal - entries.length + 1
-    this.wake(
-      sessionId,
-      entries.map(({ type, body }, index) => ({ ordinal: first + index, type, body })),
-    )
+    const added = entries.map(({ type, body }, index) => ({ ordinal: first + index, type, body }))
+    this.wake(sessionId, { incarnation, entries: added })
   }
 
   /** Calls them when what runs now is done. What one of them throws reaches neither the writer nor the others. */
-  wake(sessionId: string, news?: readonly LogEntry[]): void {
+  wake(sessionId: string, news?: News): void {
     const watchers = this.#bySession.get(sessionId)
     if (watchers === undefined) return
     for (const watcher of watchers) {
