@@ -129,6 +129,24 @@ describe('the chat', () => {
     expect(faults).toEqual([])
   })
 
+  test('the parts of the design system are well in both themes', async () => {
+    await using server = await startApp()
+    await using visited = await visit(`${server.url}/design`)
+    const { page, faults } = visited
+    await page.getByRole('button', { name: 'Unfold' }).click()
+    await page.getByRole('tab', { name: 'Dark' }).click()
+    expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe('dark')
+    await page.getByRole('tab', { name: 'System' }).click()
+    expect(await seriousFaults(page)).toEqual([])
+    await page.getByRole('button', { name: 'Menu', exact: true }).click()
+    await page.getByRole('menuitem', { name: 'Rename' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Dialog', exact: true }).click()
+    await page.getByRole('dialog', { name: 'A dialog' }).waitFor()
+    expect(await seriousFaults(page)).toEqual([])
+    expect(faults).toEqual([])
+  })
+
   test('on a narrow screen the conversations are in a drawer', async () => {
     await using server = await startApp()
     await using visited = await visit(server.url, { viewport: { width: 360, height: 740 }, hasTouch: true })
