@@ -4,7 +4,9 @@ import { startCuttingProxy } from '../../test/support/cutting-proxy.ts'
 import { answerIn, Bench, hasEnded, shown, untilView } from '../../test/support/native-client.ts'
 import { defineTool } from '../inference/tool.ts'
 import { scripted } from '../providers/scripted/engine.ts'
+import type { ToolCallEntity } from '../timeline/entity.ts'
 import { entitiesOf } from '../timeline/timeline.ts'
+import type { SessionView } from './view.ts'
 
 const refund = defineTool({
   name: 'refund',
@@ -16,6 +18,13 @@ const refund = defineTool({
 
 const bench = Bench.forEachTest({ slug: 'default', model: scripted({ pace: 2_000 }), tools: [refund] })
 const { client } = bench
+
+/** The call that waits for somebody here. */
+const waitingIn = ({ timeline }: SessionView) =>
+  entitiesOf(timeline).find(
+    (entity): entity is ToolCallEntity =>
+      entity.kind === 'tool-call' && entity.approval !== undefined && entity.approval.decision === undefined,
+  )
 
 describe('commands', () => {
   test('a prompt is answered, and the list of sessions names it', async () => {
@@ -120,6 +129,29 @@ describe('commands', () => {
       { status: 'stopped' },
       { status: 'stopped' },
     ])
+  })
+
+  test('a tool that runs here is asked for, and what it gives is what the model hears', async () => {
+    const session = await client().create()
+    const place = {
+      name: 'place',
+      description: 'Where the user is.',
+      parameters: { type: 'object', properties: { exact: { type: 'boolean' } } },
+    }
+    const asked = untilView(session, (view) => waitingIn(view) !== undefined)
+    await session.send('call place {"exact": true}', { clientTools: [place] })
+    const call = waitingIn(await asked)
+    expect(call).toMatchObject({ toolName: 'place', input: { exact: true }, approval: { reason: 'client-tool' } })
+    const ended = untilView(session, hasEnded())
+    await session.approve(call?.approval?.approvalId ?? '', { result: { city: 'Bonn' } })
+    expect(answerIn(await ended)).toContain('"city":"Bonn"')
+    // It stays on offer until others are given.
+    const askedAgain = untilView(session, (view) => waitingIn(view) !== undefined)
+    await session.send('call place')
+    const open = waitingIn(await askedAgain)
+    const refused = untilView(session, hasEnded(2))
+    await session.deny(open?.approval?.approvalId ?? '', 'nobody is there')
+    expect(answerIn(await refused)).toContain('nobody is there')
   })
 
   test('a fork goes on from a turn', async () => {

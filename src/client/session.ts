@@ -29,10 +29,24 @@ export type Attachment =
   | { readonly type: 'image'; readonly mediaType: string; readonly data: string }
   | { readonly type: 'image_url'; readonly url: string }
 
+/** A tool that the model may ask for and that runs here. */
+export interface ClientToolDefinition {
+  /** Letters, digits, `_` and `-`. Under a name that a tool of the server has, it is that one that runs. */
+  readonly name: string
+  readonly description: string
+  /** The JSON Schema of its input. */
+  readonly parameters: JsonObject
+}
+
 export interface SendOptions {
   readonly attachments?: readonly Attachment[]
-  /** Who is to answer; default: the server's first profile. */
+  /** Who is to answer; default: who answered before, and at first the server's first profile. */
   readonly profile?: string
+  /**
+   * Tools that run here, in place of those that were given before. A call of one waits in the timeline for an
+   * approval whose reason is `client-tool`: `approve` it with the `result`, or `deny` it.
+   */
+  readonly clientTools?: readonly ClientToolDefinition[]
   /** The same key is the same prompt, whoever sends it how often. Default: a new one. */
   readonly key?: string
 }
@@ -127,13 +141,16 @@ export class ClientSession {
    */
   async send(
     prompt: string,
-    { attachments = [], profile, key = this.#context.newId() }: SendOptions = {},
+    { attachments = [], profile, clientTools, key = this.#context.newId() }: SendOptions = {},
   ): Promise<Sent> {
     this.#set(withPending(this.#state, { key, prompt }))
     const body = {
       prompt,
       ...(attachments.length > 0 && { attachments: attachments.map(attachmentToJson) }),
       ...(profile !== undefined && { profile }),
+      ...(clientTools !== undefined && {
+        client_tools: clientTools.map(({ name, description, parameters }) => ({ name, description, parameters })),
+      }),
     }
     const answer = this.#lastSend.then(() => this.#command('/messages', body, { idempotencyKey: key }))
     this.#lastSend = answer.catch(() => {}) // told to who sent it

@@ -33,8 +33,21 @@ export interface Profile {
   readonly loop?: Omit<ToolLoopOptions, 'allowedTools' | 'steps'>
 }
 
+/** Tools that the caller runs itself, as callers send them. */
+export const clientToolsSchema = v.pipe(
+  v.array(
+    v.object({
+      name: v.pipe(v.string(), v.regex(/^[\w-]{1,64}$/, 'must be 1 to 64 letters, digits, "_" or "-"')),
+      description: v.optional(v.string(), ''),
+      /** The JSON Schema of its input. */
+      parameters: v.optional(v.record(v.string(), v.any()), { type: 'object' }),
+    }),
+  ),
+  v.maxLength(128),
+)
+
 const runtimeSchema = v.object({
-  profile: v.string(),
+  profile: v.optional(v.string()),
   system_prompt: v.optional(v.string()),
   /** Names; a subset of the profile's tools. */
   tools: v.optional(v.array(v.string())),
@@ -49,7 +62,7 @@ const runtimeSchema = v.object({
 })
 
 /** Which profile answers a turn, and what the caller changed of it: what `geppetto.runtime@v1` of the turn says. */
-export type Runtime = v.InferOutput<typeof runtimeSchema>
+export type Runtime = v.InferOutput<typeof runtimeSchema> & { readonly profile: string }
 
 /** The profiles of a server, and the engine that answers each turn as its runtime says. */
 export class Profiles {
@@ -95,7 +108,8 @@ export class Profiles {
   runtimeOf(value: Json | undefined): Runtime {
     if (typeof value === 'string') return { profile: value }
     const parsed = v.safeParse(runtimeSchema, value)
-    return parsed.success ? parsed.output : { profile: this.default.slug }
+    const runtime = parsed.success ? parsed.output : {}
+    return { ...runtime, profile: runtime.profile ?? this.default.slug }
   }
 
   #engineFor(runtime: Runtime): Engine {
@@ -112,7 +126,8 @@ export class Profiles {
 
 function compose(profile: Profile, runtime: Runtime, steps: StepController): Engine {
   const tools = (profile.tools ?? []).filter(({ name }) => runtime.tools?.includes(name) ?? true)
-  const prompt = runtime.system_prompt ?? profile.systemPrompt ?? ''
+  const mayOverride = profile.allowsOverrides === true // the turn may have come to this profile after it was asked for
+  const prompt = (mayOverride ? runtime.system_prompt : undefined) ?? profile.systemPrompt ?? ''
   const chosen = runtime.middlewares ?? (profile.defaultMiddleware ?? []).map((name) => ({ name, config: undefined }))
   const middleware = chosen.map(({ name, config }) => {
     const { middleware: known = {} } = profile

@@ -1,6 +1,6 @@
 import type { NewId } from '../clock.ts'
 import type { EventOf } from '../events/event.ts'
-import type { JsonObject } from '../json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../json.ts'
 import type { Block } from '../turns/block.ts'
 import { inferenceIdKey, inferenceResultKey, runtimeKey } from '../turns/keys.ts'
 import { append, type Turn } from '../turns/turn.ts'
@@ -36,7 +36,14 @@ export function promptedTurn(
 ): Turn {
   const asked = append(contextOf(base), ...before, block, ...after)
   const next = data === undefined ? asked : { ...asked, data: withoutNull({ ...asked.data, ...data }) }
-  return runtime === undefined ? next : runtimeKey.set(next, runtime)
+  return runtime === undefined ? next : runtimeKey.set(next, runtimeAfter(runtimeKey.get(base), runtime))
+}
+
+/** The runtime as it was asked for; one that names no profile goes on with that of the turn before. */
+function runtimeAfter(before: Json | undefined, asked: Json): Json {
+  if (!isJsonObject(asked) || asked['profile'] !== undefined) return asked
+  const profile = isJsonObject(before) ? before['profile'] : before
+  return typeof profile === 'string' ? { ...asked, profile } : asked
 }
 
 function withoutNull(data: JsonObject): JsonObject {

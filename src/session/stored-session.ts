@@ -13,7 +13,7 @@ import type { Turn } from '../turns/turn.ts'
 import { withIds, type PromptContext } from './context.ts'
 import { follow, type FollowOptions } from './follow.ts'
 import { latestTurn, readEvents } from './past.ts'
-import { goneOn, otherApproval, unknownApproval } from './refusals.ts'
+import { busy, goneOn, nothingSaid, otherApproval, queueFull, unknownApproval, unknownInference } from './refusals.ts'
 import { applyToState, endsWork, hasWork, type SessionState } from './state.ts'
 import { StoredInference } from './stored-inference.ts'
 import { answeredIds, keyReused, submissionOf } from './submission.ts'
@@ -40,7 +40,8 @@ export interface StoredSessionOptions {
 
 export interface SubmitOptions extends PromptContext {
   readonly images?: readonly ImagePart[]
-  /** Which runtime is to answer, as `geppetto.runtime@v1` of the turn says it to the engine. Default: that of the turn before. */
+  /** Which runtime is to answer, as `geppetto.runtime@v1` of the turn says it to the engine. Default: that of the turn before,
+   * and its profile alone when `runtime` says things but names none. */
   readonly runtime?: Json
   /**
    * What becomes of it while another prompt is answered or waits: it waits in its turn, is refused (SESSION_BUSY), or takes
@@ -73,6 +74,8 @@ export class StoredSession {
   readonly #clock: Clock
   readonly #newId: NewId
   readonly #worker: SessionWorker
+  /** Which of the sessions that were made under this id it is; undefined while there was none. */
+  #incarnation: string | undefined
 
   private constructor(store: Store, id: string, options: StoredSessionOptions) {
     this.id = id
@@ -85,15 +88,23 @@ export class StoredSession {
 
   /**
    * Opens a session, or begins one: it is in the store from its first prompt on. An inference that a dead process left
-   * behind is taken up at once, and what waits is answered.
+   * behind is taken up at once, and what waits is answered. When the session is deleted, its commands throw
+   * SESSION_UNKNOWN, whatever is made under its id: open that one.
    */
   static async open(store: Store, id: string, options: StoredSessionOptions): Promise<StoredSession> {
     if (id.trim() === '') {
       throw new GeppettoError('SESSION_ID_EMPTY', 'session has empty SessionID: give the id of the session to open.')
     }
     const session = new StoredSession(store, id, options)
-    if ((await store.head(id))?.hasWork === true) session.#worker.wake()
+    const head = await session.#head()
+    session.#incarnation = head?.incarnation
+    if (head?.hasWork === true) session.#worker.wake()
     return session
+  }
+
+  /** Which of the sessions that were made under this id it is; undefined while there was none. */
+  get incarnation(): string | undefined {
+    return this.#incarnation
   }
 
   /** Whether this process does anything for it now, or waits for another one that has it. */
@@ -113,7 +124,7 @@ export class StoredSession {
 
   /** The turn that the session is at: what the model would see next, without the prompt. */
   async latest(): Promise<Turn | undefined> {
-    const head = await this.#store.head(this.id)
+    const head = await this.#head()
     return head && latestTurn(this.#store, head)
   }
 
@@ -126,7 +137,7 @@ export class StoredSession {
 
   /** What runs, what waits, and which approvals are asked for. */
   async state(): Promise<SessionState> {
-    return stateOf(await this.#store.head(this.id))
+    return stateOf(await this.#head())
   }
 
   /** The session's events, those to come too; see `follow`. */
@@ -158,15 +169,15 @@ export class StoredSession {
     const result = await this.#change(
       (state) => {
         const running = state.active ?? state.queue[0]
-        if (whileRunning === 'refuse' && running !== undefined) return { refused: this.#busy(running.inferenceId) }
+        if (whileRunning === 'refuse' && running !== undefined) return { refused: busy(this.id, running.inferenceId) }
         const last = state.queue.at(-1)?.turnId ?? state.active?.turnId ?? state.turnId
         if (follows !== undefined && follows !== last) return { refused: goneOn(this.id, follows) }
         replaced = whileRunning === 'replace' ? state.active?.inferenceId : undefined
         if (whileRunning === 'replace') return { events: [...this.#replacing(state), accepted] }
         const isFull = state.queue.length >= (this.#options.maxQueued ?? 16)
-        return isFull ? { refused: this.#queueFull(state) } : { events: [accepted] }
+        return isFull ? { refused: queueFull(this.id, state.queue.length) } : { events: [accepted] }
       },
-      { create: true, ...(submission && { submission }) },
+      { mayCreate: true, ...(submission && { submission }) },
     )
     if (result.status !== 'duplicate' && replaced !== undefined) this.#worker.cancel(replaced, replacedReason)
     this.#worker.wake()
@@ -206,8 +217,10 @@ export class StoredSession {
       hasEnded = queued === undefined
       return { events: queued === undefined ? [] : [this.#stopped(queued, reason)] }
     })
-    if (!hasEnded) this.#worker.cancel(target, reason)
-    return !hasEnded
+    if (hasEnded) return false
+    this.#worker.cancel(target, reason)
+    this.#worker.wake() // who ran it may be dead
+    return true
   }
 
   /**
@@ -254,7 +267,7 @@ export class StoredSession {
   async rename(title: string): Promise<void> {
     await this.#change((state) => {
       const turnId = state.turnId ?? state.queue[0]?.turnId
-      if (turnId === undefined) return { refused: this.#nothingSaid() }
+      if (turnId === undefined) return { refused: nothingSaid(this.id) }
       if (state.title === title) return { events: [] }
       const at = new Date(this.#clock.now()).toISOString()
       return { events: [{ type: 'session-renamed', ordinal: 0, at, sessionId: this.id, turnId, title }] }
@@ -280,11 +293,11 @@ export class StoredSession {
     decide: (
       state: SessionState,
     ) => { readonly events: readonly InferenceEvent[] } | { readonly refused: GeppettoError },
-    { create = false, submission }: { readonly create?: boolean; readonly submission?: Submission } = {},
+    { mayCreate = false, submission }: { readonly mayCreate?: boolean; readonly submission?: Submission } = {},
   ): Promise<Extract<Committed, { status: 'committed' | 'duplicate' }>> {
-    let head = await this.#store.head(this.id)
+    let head = await this.#head()
     while (true) {
-      if (head === undefined && !create) throw unknownSession(this.id)
+      if (head === undefined && (!mayCreate || this.#incarnation !== undefined)) throw unknownSession(this.id)
       const state = stateOf(head)
       const decision = decide(state)
       const events = 'refused' in decision ? [] : decision.events
@@ -292,9 +305,11 @@ export class StoredSession {
         return { status: 'committed', ordinal: head.ordinal, version: head.version }
       }
       const change = stateChange(head, events.reduce(applyToState, state))
+      const create = head === undefined ? this.#creation() : undefined
+      const { incarnation = '' } = head ?? create ?? {}
       const result = await this.#store.commit({
         sessionId: this.id,
-        ...(head === undefined && { create: this.#creation() }),
+        ...(create === undefined ? { incarnation } : { create }),
         // A version that never is: what is refused must change nothing, and still give the answer to a known key.
         state: 'refused' in decision ? { ...change, after: -1 } : change,
         entries: events.map(toEntry),
@@ -303,6 +318,8 @@ export class StoredSession {
       })
       switch (result.status) {
         case 'committed':
+          this.#incarnation = incarnation
+          return result
         case 'duplicate':
           return result
         case 'conflict':
@@ -322,6 +339,12 @@ export class StoredSession {
     return { incarnation: this.#newId(), createdAt: new Date(this.#clock.now()).toISOString() }
   }
 
+  /** Undefined for another session that was made under the id, too. */
+  async #head(): Promise<Head | undefined> {
+    const head = await this.#store.head(this.id)
+    return this.#incarnation === undefined || head?.incarnation === this.#incarnation ? head : undefined
+  }
+
   /** The end of a prompt that nobody has begun to answer. */
   #stopped(queued: SessionState['queue'][number], reason: string): InferenceEvent {
     const result = { finish_class: 'interrupted' as const, stop_reason: 'cancelled' }
@@ -337,33 +360,12 @@ export class StoredSession {
     return [{ ...stamp, type: 'cancel-requested', reason: replacedReason }, ...stopped]
   }
 
-  #nothingSaid(): GeppettoError {
-    const message = `Nothing has been said in session ${this.id} yet; give it a name when something was.`
-    return new GeppettoError('SESSION_EMPTY_TURN', message, { details: { sessionId: this.id } })
-  }
-
-  #busy(inferenceId: string): GeppettoError {
-    return new GeppettoError(
-      'SESSION_BUSY',
-      `session already has an active inference: session ${this.id} is running inference ${inferenceId}; wait for it or cancel it.`,
-      { details: { sessionId: this.id, inferenceId } },
-    )
-  }
-
   #stamp({ sessionId, inferenceId, turnId }: InferenceScope) {
     return { ordinal: 0, at: new Date(this.#clock.now()).toISOString(), sessionId, inferenceId, turnId }
   }
 
   #inference(ids: InferenceScope, ordinal: number): StoredInference {
     return new StoredInference(this.#store, this.#clock, ids, ordinal, (reason) => this.cancel(ids.inferenceId, reason))
-  }
-
-  #queueFull({ queue }: SessionState): GeppettoError {
-    return new GeppettoError(
-      'SESSION_QUEUE_FULL',
-      `${queue.length} prompts of session ${this.id} wait already; try again when one is answered.`,
-      { details: { sessionId: this.id, queued: queue.length } },
-    )
   }
 }
 
@@ -372,10 +374,4 @@ const replacedReason = 'replaced by another prompt'
 
 function stateChange(head: Head | undefined, state: SessionState): NonNullable<Commit['state']> {
   return { after: head?.version ?? 0, value: JSON.stringify(state), hasWork: hasWork(state) }
-}
-
-function unknownInference(sessionId: string, inferenceId: string): GeppettoError {
-  return new GeppettoError('INFERENCE_UNKNOWN', `Session ${sessionId} has no inference ${inferenceId}.`, {
-    details: { sessionId, inferenceId },
-  })
 }

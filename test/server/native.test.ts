@@ -249,6 +249,42 @@ describe('what a developer looks into', () => {
     expect(JSON.stringify(items)).toContain('Be verbose.')
   })
 
+  test('who was asked before goes on answering when a prompt brings tools of the client, or other words', async () => {
+    const open = { slug: 'open', model: fast, tools: [calculator], allowsOverrides: true }
+    const { server, get, session, send } = await started({ profiles: [{ slug: 'closed', model: fast }, open] })
+    await session()
+    const tool = { name: 'show_map', description: 'Shows a map.', parameters: { type: 'object' } }
+    const key = { 'idempotency-key': 'with-tool' }
+    await send('s', 'Say one', { profile: 'open' })
+    const first = await send('s', 'Say two', { client_tools: [tool] }, key) // while the one before it waits
+    await upToEnd(server, '/sessions/s/events', 2)
+    await send('s', 'Say three', { system_prompt: 'Be verbose.' })
+    await send('s', 'Say four', { profile: 'closed' })
+    await upToEnd(server, '/sessions/s/events', 4)
+    expect(await send('s', 'Say two', { client_tools: [tool] }, key)).toEqual(first)
+    const { items } = (await get('/sessions/s/turns?phase=final')).body as {
+      items: readonly { turn: { metadata: JsonObject } }[]
+    }
+    expect(items.map(({ turn }) => turn.metadata['geppetto.runtime@v1'])).toEqual([
+      { profile: 'open' },
+      { profile: 'open', client_tools: [tool] },
+      { profile: 'open', system_prompt: 'Be verbose.' },
+      { profile: 'closed' },
+    ])
+  })
+
+  test.each([
+    ['a tool that the profile has not', { profile: 'open', tools: ['rm'] }, 'tools: profile open has no tool "rm"'],
+    ['a tool of the client with no name', { client_tools: [{ name: 'show map' }] }, 'client_tools.0.name'],
+    ['a tool of the client without a schema', { client_tools: [{ name: 'a', parameters: 'x' }] }, 'parameters'],
+  ])('a prompt with %s is refused', async (_what, more, detail) => {
+    const { session, send } = await started({ profiles: [{ slug: 'open', model: fast, allowsOverrides: true }] })
+    await session()
+    const { status, body } = await send('s', 'Hello', more)
+    expect(status).toBe(400)
+    expect(body['detail']).toContain(detail)
+  })
+
   test('a run waits where somebody wants to look, and goes on with what they leave', async () => {
     const { server, api, get, session, send } = await started()
     await session()

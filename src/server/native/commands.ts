@@ -2,14 +2,16 @@ import * as v from 'valibot'
 import { GeppettoError } from '../../errors.ts'
 import { canonicalJson, type Json, type JsonObject } from '../../json.ts'
 import { stepPhases, type StepEdit } from '../../inference/steps.ts'
+import type { StoredSession } from '../../session/stored-session.ts'
 import type { Block } from '../../turns/block.ts'
 import { decodeBlock } from '../../turns/decode.ts'
+import { runtimeKey } from '../../turns/keys.ts'
 import type { Turn } from '../../turns/turn.ts'
 import type { Access } from '../access.ts'
 import { attachmentSchema, imagesOf } from '../attachments.ts'
 import { parseAs } from '../body.ts'
 import type { ServerContext } from '../context.ts'
-import type { Profiles } from '../profile.ts'
+import { clientToolsSchema, type Profile, type Profiles } from '../profile.ts'
 
 // What a client can do to a session, whatever it speaks over: each command takes JSON of its shape and gives JSON.
 
@@ -31,6 +33,8 @@ export const messageSchema = v.object({
   system_prompt: v.optional(v.pipe(v.string(), v.maxLength(1_000_000))),
   /** Names of the profile's tools that may be called; all of them when it is left out. */
   tools: v.optional(v.array(v.string())),
+  /** Tools that the caller runs: a call of one waits as an approval, and its `result` answers it. */
+  client_tools: v.optional(clientToolsSchema),
 })
 export const renameSchema = v.object({ title: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(200)) })
 export const cancelSchema = v.object({
@@ -67,6 +71,8 @@ export const forkSchema = v.object({
   session_id: v.optional(idSchema),
 })
 
+type AskedRuntime = Omit<v.InferOutput<typeof messageSchema>, 'prompt' | 'attachments'>
+
 /** A prompt that is in the log. */
 export interface Accepted extends JsonObject {
   readonly session_id: string
@@ -82,7 +88,7 @@ export async function createSession(context: ServerContext, access: Access, body
 }
 
 /**
- * `{prompt, attachments?, profile?}`: when this resolves, the prompt is in the log and will be answered. The same key
+ * `{prompt, attachments?, profile?, client_tools?}`: when this resolves, the prompt is in the log and will be answered. The same key
  * gives the same answer.
  */
 export async function submitMessage(
@@ -98,8 +104,8 @@ export async function submitMessage(
   if (prompt.trim() === '' && images.length === 0) {
     throw new GeppettoError('REQUEST_INVALID', 'prompt: there is nothing to answer; send a text or an image.')
   }
-  const runtime = runtimeOf(context.profiles, asked)
   const { session } = await context.conversations.find(access.principal, sessionId)
+  const runtime = await runtimeOf(context.profiles, session, asked)
   const inference = await session.submit(prompt, {
     images,
     whileRunning: context.whileRunning,
@@ -115,21 +121,41 @@ export async function submitMessage(
   }
 }
 
-/** Who is to answer, and what the caller changes of it, where it may; undefined when the caller says nothing of it. */
-function runtimeOf(
+/**
+ * Who is to answer, what the caller changes of it, where it may, and the caller's own tools; undefined when nothing is
+ * said of it. Without a profile the one of the turn before goes on.
+ */
+async function runtimeOf(
   profiles: Profiles,
-  { profile: slug, system_prompt, tools }: Omit<v.InferOutput<typeof messageSchema>, 'prompt' | 'attachments'>,
-): JsonObject | undefined {
+  session: StoredSession,
+  { profile: slug, system_prompt, tools, client_tools: clientTools }: AskedRuntime,
+): Promise<JsonObject | undefined> {
+  const named = slug === undefined ? undefined : profiles.named(slug)
   const overrides = { ...(system_prompt !== undefined && { system_prompt }), ...(tools !== undefined && { tools }) }
-  const hasOverrides = Object.keys(overrides).length > 0
-  if (slug === undefined && !hasOverrides) return undefined
-  const profile = profiles.named(slug)
-  if (hasOverrides && profile.allowsOverrides !== true)
+  const asked = {
+    ...(named && { profile: named.slug }),
+    ...overrides,
+    ...(clientTools !== undefined && { client_tools: clientTools as Json }), // it came out of JSON
+  }
+  if (Object.keys(overrides).length > 0) {
+    const latest = named === undefined ? await session.latest() : undefined
+    requireOverrides(named ?? profiles.named(profiles.runtimeOf(latest && runtimeKey.get(latest)).profile), overrides)
+  }
+  return Object.keys(asked).length === 0 ? undefined : asked
+}
+
+function requireOverrides(profile: Profile, { tools = [] }: Pick<AskedRuntime, 'tools'>): void {
+  if (profile.allowsOverrides !== true)
     throw new GeppettoError(
       'REQUEST_INVALID',
       `Profile ${profile.slug} allows no other system prompt or tools; leave system_prompt and tools out.`,
     )
-  return { profile: profile.slug, ...overrides }
+  const unknown = tools.find((name) => profile.tools?.some((tool) => tool.name === name) !== true)
+  if (unknown !== undefined)
+    throw new GeppettoError(
+      'REQUEST_INVALID',
+      `tools: profile ${profile.slug} has no tool ${JSON.stringify(unknown)}; GET /api/profiles says which it has.`,
+    )
 }
 
 /** `{title}` gives the session a name. */

@@ -1,8 +1,6 @@
 import { GeppettoError, isGeppettoError } from '../../../errors.ts'
 import type { Json } from '../../../json.ts'
-import type { StoredSession } from '../../../session/stored-session.ts'
 import type { Head } from '../../../store/store.ts'
-import { runtimeKey } from '../../../turns/keys.ts'
 import type { ServerContext } from '../../context.ts'
 import type { Principal } from '../../principal.ts'
 import { branchOf, createBranch, latestBranch } from './branches.ts'
@@ -71,7 +69,7 @@ export class Post {
     const { session } = await conversations.find(this.#principal, sessionId)
     const { active, approvals } = await session.state()
     const waitsFor = approvals.find(({ inferenceId }) => inferenceId === active?.inferenceId)
-    const runtime = await this.#runtime(session)
+    const runtime = this.#runtime()
     const inference = await session.submit(text, {
       images,
       messageId,
@@ -125,13 +123,13 @@ export class Post {
   }
 
   /** Who is to answer; undefined when the client leaves that as it is. */
-  async #runtime(session: StoredSession): Promise<Json | undefined> {
-    const { profiles } = this.#context
+  #runtime(): Json | undefined {
     const { profile, client_tools } = this.#request
-    if (client_tools === undefined) return profile === undefined ? undefined : { profile: profiles.named(profile).slug }
-    const turn = profile === undefined ? await session.latest() : undefined
-    const before = turn && profiles.runtimeOf(runtimeKey.get(turn)).profile
-    return { profile: profiles.named(profile ?? before).slug, client_tools: client_tools as Json } // it came as JSON
+    if (profile === undefined && client_tools === undefined) return undefined
+    return {
+      ...(profile !== undefined && { profile: this.#context.profiles.named(profile).slug }),
+      ...(client_tools !== undefined && { client_tools: client_tools as Json }), // it came as JSON
+    }
   }
 
   #history(sessionId: string): Promise<History> {

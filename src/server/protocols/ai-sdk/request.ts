@@ -3,6 +3,7 @@ import { GeppettoError } from '../../../errors.ts'
 import type { ImagePart } from '../../../turns/block.ts'
 import { imagesOf, type Attachment } from '../../attachments.ts'
 import { idSchema, keySchema } from '../../native/commands.ts'
+import { clientToolsSchema } from '../../profile.ts'
 
 const text = v.optional(v.string())
 const partSchema = v.looseObject({
@@ -39,15 +40,7 @@ export const chatSchema = v.object({
   approvals: v.optional(v.array(approvalSchema), []),
   profile: v.optional(v.string()),
   /** Tools that the client runs. */
-  client_tools: v.optional(
-    v.array(
-      v.object({
-        name: v.string(),
-        description: v.optional(v.string(), ''),
-        parameters: v.optional(v.record(v.string(), v.any()), { type: 'object' }),
-      }),
-    ),
-  ),
+  client_tools: v.optional(clientToolsSchema),
 })
 export type ChatRequest = v.InferOutput<typeof chatSchema>
 

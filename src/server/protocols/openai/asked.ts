@@ -151,7 +151,7 @@ function promptIndex(blocks: readonly Block[]): number {
 }
 
 const runtimeSchema = v.object({
-  profile: v.string(),
+  profile: v.optional(v.string(), ''),
   client_tools: v.optional(v.array(v.record(v.string(), v.any()))),
   request: v.optional(v.record(v.string(), v.any())),
 })

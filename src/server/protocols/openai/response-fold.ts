@@ -44,8 +44,8 @@ class Teller {
         return this.#begin(event)
       case 'turn-opened':
         // Who answers when the prompt did not say.
-        if (this.state.runtime === unknownRuntime)
-          this.#set({ runtime: readRuntime(event.delta.metadata?.[runtimeKey.id]) })
+        if (this.state.runtime.profile === '' && event.delta.metadata?.[runtimeKey.id] !== undefined)
+          this.#set({ runtime: readRuntime(event.delta.metadata[runtimeKey.id]) })
         return
       case 'inference-started':
         this.#set({ status: 'in_progress' })
