@@ -38,6 +38,7 @@ export interface Conversation {
 export class Conversations {
   readonly store: Store
   readonly #options: ConversationsOptions
+  /** By their incarnations: what is made under the id of one that was deleted is another. */
   readonly #open = new Map<string, Promise<StoredSession>>()
   readonly #inMemory: Conversations[] = []
   #cancelSweep: (() => void) | undefined
@@ -76,7 +77,7 @@ export class Conversations {
   async find(principal: Principal, sessionId: string): Promise<Conversation> {
     this.#requireRunning()
     const head = await this.head(principal, sessionId)
-    return { head, session: await this.#session(sessionId) }
+    return { head, session: await this.#session(head) }
   }
 
   /** As `find`, but makes the session when it is not there. One that is another's is unknown. */
@@ -134,10 +135,10 @@ export class Conversations {
 
   /** Cancels what runs and removes all of a session of the caller's. Throws SESSION_UNKNOWN. */
   async delete(principal: Principal, sessionId: string): Promise<void> {
-    await this.head(principal, sessionId)
-    const open = await this.#open.get(sessionId)
+    const { incarnation } = await this.head(principal, sessionId)
+    const open = await this.#open.get(incarnation)
     open?.active?.cancel('the session was deleted')
-    this.#open.delete(sessionId)
+    this.#open.delete(incarnation)
     await open?.close()
     await this.store.delete(sessionId)
   }
@@ -150,7 +151,7 @@ export class Conversations {
     sessionId: string,
   ): Promise<(Conversation & { readonly tenant: string }) | undefined> {
     const head = await this.store.head(sessionId)
-    return head && { head, tenant: head.tenant, session: await this.#session(sessionId) }
+    return head && { head, tenant: head.tenant, session: await this.#session(head) }
   }
 
   /**
@@ -166,33 +167,35 @@ export class Conversations {
     for (const each of given) if (each.status === 'rejected') this.#options.onError(each.reason)
   }
 
-  #session(sessionId: string): Promise<StoredSession> {
-    const known = this.#open.get(sessionId)
+  #session({ sessionId, incarnation }: Head): Promise<StoredSession> {
+    const known = this.#open.get(incarnation)
     if (known !== undefined) {
-      this.#open.delete(sessionId) // the one that was used last stands last
-      this.#open.set(sessionId, known)
+      this.#open.delete(incarnation) // the one that was used last stands last
+      this.#open.set(incarnation, known)
       return known
     }
     this.#requireRunning()
-    const { engine, clock, newId, sinks } = this.#options
-    const opened = StoredSession.open(this.store, sessionId, {
-      engine,
-      clock,
-      newId,
-      sinks,
-      onError: (error) => void this.#tell(error, sessionId),
-    })
-    this.#open.set(sessionId, opened)
-    opened.catch(() => this.#open.delete(sessionId))
+    const opened = this.#begin(sessionId, incarnation)
+    this.#open.set(incarnation, opened)
+    opened.catch(() => this.#open.delete(incarnation))
     if (this.#open.size > idleLimit) void this.#closeOldestIdle()
     return opened
   }
 
+  async #begin(sessionId: string, incarnation: string): Promise<StoredSession> {
+    const { engine, clock, newId, sinks } = this.#options
+    const onError = (error: unknown) => void this.#tell(error, sessionId, incarnation)
+    const session = await StoredSession.open(this.store, sessionId, { engine, clock, newId, sinks, onError })
+    if (session.incarnation === incarnation) return session
+    void session.close() // it was deleted just now; whose the one under its id is nobody has looked at
+    throw unknownSession(sessionId)
+  }
+
   async #closeOldestIdle(): Promise<void> {
-    for (const [sessionId, opened] of this.#open) {
+    for (const [incarnation, opened] of this.#open) {
       const session = await opened.catch(() => undefined)
-      if (session === undefined || session.isWorking || this.#open.get(sessionId) !== opened) continue
-      this.#open.delete(sessionId)
+      if (session === undefined || session.isWorking || this.#open.get(incarnation) !== opened) continue
+      this.#open.delete(incarnation)
       await session.close()
       return
     }
@@ -200,8 +203,8 @@ export class Conversations {
 
   async #sweep(): Promise<void> {
     try {
-      for (const { sessionId, owner } of await this.store.list({ hasWork: true })) {
-        if (owner === undefined && !this.#isStopping) (await this.#session(sessionId)).wake()
+      for (const head of await this.store.list({ hasWork: true })) {
+        if (head.owner === undefined && !this.#isStopping) (await this.#session(head)).wake()
       }
     } catch (error) {
       this.#options.onError(error)
@@ -209,8 +212,8 @@ export class Conversations {
     if (!this.#isStopping) this.#cancelSweep = this.#options.clock.schedule(sweepMs, () => void this.#sweep())
   }
 
-  async #tell(error: unknown, sessionId: string): Promise<void> {
-    const session = await this.#open.get(sessionId)?.catch(() => undefined) // whoever opened it hears of that
+  async #tell(error: unknown, sessionId: string, incarnation: string): Promise<void> {
+    const session = await this.#open.get(incarnation)?.catch(() => undefined) // whoever opened it hears of that
     const { id: inferenceId, turn } = session?.active ?? {}
     this.#options.onError(error, {
       sessionId,

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
 import type { InferenceEvent, UnknownEvent } from '../events/event.ts'
 import { fromEntry } from '../store/entry.ts'
-import type { Head, LogEntry, Store } from '../store/store.ts'
+import type { Head, LogEntry, News, Store } from '../store/store.ts'
 import { unknownSession } from './writer.ts'
 
 export interface FollowOptions {
@@ -18,8 +18,9 @@ const pollMs = 250
 /**
  * Every event of a session after `after`, in order, without a gap and without a repetition, and then those to come. It
  * reads from the store at the pace of whoever iterates, at most 1 MB ahead, so a slow reader costs nobody anything.
- * Ends when aborted. Throws SESSION_UNKNOWN when the session is not there, or goes; CURSOR_FUTURE and CURSOR_EXPIRED
- * for an ordinal that the log has not reached, or no longer has.
+ * Ends when aborted. Throws SESSION_UNKNOWN when the session is not there, or goes, whatever is made under its id then;
+ * CURSOR_FUTURE and CURSOR_EXPIRED for an ordinal that the log has not reached, or no longer has, as when it is trimmed
+ * ahead of a slow reader.
  */
 export async function* follow(
   store: Store,
@@ -52,7 +53,7 @@ export async function* followLog(
     const isStopped = () => signal?.aborted === true
     while (!isStopped()) {
       const quiet = bell.quiet()
-      const entries = bell.newsAfter(cursor) ?? (await store.read(sessionId, { after: cursor }))
+      const entries = bell.newsAfter(cursor, incarnation) ?? (await readAfter(cursor, store, sessionId, incarnation))
       const last = entries.at(-1)
       if (last !== undefined) {
         if (isStopped()) return
@@ -61,7 +62,6 @@ export async function* followLog(
         if (isShort(entries)) await quiet
         continue
       }
-      if ((await store.head(sessionId))?.incarnation !== incarnation) throw unknownSession(sessionId)
       await quiet
     }
   } finally {
@@ -69,6 +69,21 @@ export async function* followLog(
     bell.ring()
     signal?.removeEventListener('abort', stop)
   }
+}
+
+/** The entries behind `cursor` of this session and of no other that was made under its id, the next one first. */
+async function readAfter(
+  cursor: number,
+  store: Store,
+  sessionId: string,
+  incarnation: string,
+): Promise<readonly LogEntry[]> {
+  const entries = await store.read(sessionId, { after: cursor })
+  // Asked after it was read: a session that has gone does not come back.
+  const head = await store.head(sessionId)
+  if (head?.incarnation !== incarnation) throw unknownSession(sessionId)
+  if (entries[0]?.ordinal !== cursor + 1) requireCursor(head, sessionId, cursor)
+  return entries
 }
 
 /** Whether these are most likely all that there are: asking again at once would double what following costs. */
@@ -105,7 +120,8 @@ const mostNewsChars = 1_000_000
 class Bell {
   readonly #clock: Clock
   #wake: (() => void) | undefined
-  #news: LogEntry[] = []
+  #news: News[] = []
+  #count = 0
   #chars = 0
 
   constructor(clock: Clock) {
@@ -125,20 +141,29 @@ class Bell {
   }
 
   /** The entries behind `cursor` that it was told of, when none is missing between. They are told once. */
-  newsAfter(cursor: number): readonly LogEntry[] | undefined {
-    const news = this.#news.filter(({ ordinal }) => ordinal > cursor)
+  newsAfter(cursor: number, incarnation: string): readonly LogEntry[] | undefined {
+    const news = this.#news
+    const isTooMuch = this.#count > mostNews || this.#chars > mostNewsChars
     this.#news = []
+    this.#count = 0
     this.#chars = 0
-    const isWhole = news.length > 0 && news.every(({ ordinal }, index) => ordinal === cursor + index + 1)
-    return isWhole ? news : undefined
+    if (isTooMuch || news.some((one) => one.incarnation !== incarnation)) return undefined
+    const entries = news.flatMap((one) => one.entries).filter(({ ordinal }) => ordinal > cursor)
+    const isWhole = entries.length > 0 && entries.every(({ ordinal }, index) => ordinal === cursor + index + 1)
+    return isWhole ? entries : undefined
   }
 
-  ring(news: readonly LogEntry[] = []): void {
-    for (const entry of news) this.#chars += entry.body.length
-    // What is too much to keep leaves a gap, and so does what comes behind it: it is read.
-    if (this.#news.length + news.length <= mostNews && this.#chars <= mostNewsChars) this.#news.push(...news)
+  ring(news?: News): void {
+    if (news !== undefined) this.#keep(news)
     const wake = this.#wake
     this.#wake = undefined
     wake?.()
+  }
+
+  #keep(news: News): void {
+    this.#count += news.entries.length
+    for (const { body } of news.entries) this.#chars += body.length
+    if (this.#count <= mostNews && this.#chars <= mostNewsChars) this.#news.push(news)
+    else this.#news = []
   }
 }

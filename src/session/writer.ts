@@ -165,6 +165,7 @@ export class SessionWriter {
       const value = { after: this.#version, value: JSON.stringify(next), hasWork: hasWork(next) }
       const result = await this.#store.commit({
         sessionId: this.#sessionId,
+        incarnation: this.#incarnation,
         epoch: this.epoch,
         entries,
         ...(changed && { state: value }),

@@ -155,6 +155,14 @@ export const sessionCases: ConformanceCases = {
     assert.deepEqual(await store.find('old'), [])
     const zombie = await store.commit({ sessionId: 's', epoch: 1, entries: [event(9)] })
     assert.equal(zombie.status, 'fenced', 'who had claimed the old one writes to the new one')
+    const key = submission('key')
+    const late: Commit = { sessionId: 's', incarnation: 'first', entries: [event(9)], submission: key }
+    assert.deepEqual(
+      await store.commit(late),
+      { status: 'missing' },
+      'what was meant for the old one is in the new one',
+    )
+    committed(await store.commit({ sessionId: 's', incarnation: 'second', entries: [event(4)] }))
   },
 
   async 'who watches a session hears of its commits'(store) {

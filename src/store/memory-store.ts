@@ -21,10 +21,11 @@ export class MemoryStore implements Store {
   }
 
   async commit(commit: Commit): Promise<Committed> {
-    const { sessionId, create, submission } = commit
+    const { sessionId, create, incarnation, submission } = commit
     const sessions = this.#open()
     const session = sessions.get(sessionId) ?? (create && newSession(create, this.#firstEpoch))
-    if (session === undefined) return { status: 'missing' }
+    if (session === undefined || session.incarnation !== (incarnation ?? session.incarnation))
+      return { status: 'missing' }
     const before = submission && session.submissions.get(submission.key)
     if (before !== undefined) return { status: 'duplicate', ...before }
     if (commit.epoch !== undefined && commit.epoch !== session.epoch) return { status: 'fenced', epoch: session.epoch }
@@ -216,9 +217,8 @@ function newSession(
 }
 
 /** Whether the session is not where the commit takes it to be. */
-function isElsewhere(session: Session, { incarnation, state, blocks }: Commit): boolean {
+function isElsewhere(session: Session, { state, blocks }: Commit): boolean {
   return (
-    (incarnation !== undefined && incarnation !== session.incarnation) ||
     (state !== undefined && state.after !== session.version) ||
     (blocks !== undefined && blocks.from !== session.blocks.length)
   )

@@ -65,10 +65,11 @@ export class SqliteStore implements Store {
   }
 
   #commit(commit: Commit): Committed {
-    const { sessionId, create, epoch, submission } = commit
+    const { sessionId, create, incarnation, epoch, submission } = commit
     const existing = this.#sql.session.get(sessionId)
     const session = existing ?? (create && this.#newSession(sessionId, create))
-    if (session === undefined) return { status: 'missing' }
+    if (session === undefined || session.incarnation !== (incarnation ?? session.incarnation))
+      return { status: 'missing' }
     const before = submission && this.#sql.submission.get(session.number, submission.key)
     if (before) {
       const { ordinal, ...answered } = before
@@ -379,11 +380,9 @@ export class SqliteStore implements Store {
 }
 
 /** Whether the session is not where a commit takes it to be. */
-function isElsewhere(session: SessionRow, { incarnation, state, blocks }: Commit): boolean {
+function isElsewhere(session: SessionRow, { state, blocks }: Commit): boolean {
   return (
-    (incarnation !== undefined && incarnation !== session.incarnation) ||
-    (state !== undefined && state.after !== session.version) ||
-    (blocks !== undefined && blocks.from !== session.blocks)
+    (state !== undefined && state.after !== session.version) || (blocks !== undefined && blocks.from !== session.blocks)
   )
 }
 

@@ -122,10 +122,11 @@ export type Committed =
   | { readonly status: 'committed'; readonly ordinal: number; readonly version: number }
   /** The key was used before; `ordinal` is that of the last event of that commit. */
   | { readonly status: 'duplicate'; readonly submission: Submission; readonly ordinal: number }
-  /** The session, its state or its block log is not the one that was expected, or the session to be made is there. */
+  /** The state or the block log is not the one that was expected, or the session to be made is there. */
   | { readonly status: 'conflict'; readonly head: Head }
   /** Somebody else has claimed the session since. */
   | { readonly status: 'fenced'; readonly epoch: number }
+  /** There is no such session, or only one of another incarnation. */
   | { readonly status: 'missing' }
 
 /** What a commit has added to the log of a session. */
