@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { GeppettoError } from '../errors.ts'
-import { tryParseJson, type Json } from '../json.ts'
+import { isJsonObject, tryParseJson, type JsonObject } from '../json.ts'
 
 /** Bytes of a request's body, where nothing else is said. */
 export const bodyLimit = 1_048_576
@@ -16,11 +16,22 @@ export async function readJson<Schema extends v.GenericSchema>(
   schema: Schema,
   limit = bodyLimit,
 ): Promise<v.InferOutput<Schema>> {
-  const type = request.headers.get('content-type') ?? ''
-  if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type)) {
-    throw new GeppettoError('MEDIA_TYPE_UNSUPPORTED', 'The body must be JSON: send content-type: application/json.')
-  }
-  return parseAs(schema, parseJson(await readText(request, limit)))
+  requireJson(request)
+  return parseAs(schema, objectOf(await readText(request, limit)))
+}
+
+/** As `readJson`, for a body that may be left out: without one it is as if it were `{}`. */
+export async function readOptionalJson(request: Request): Promise<JsonObject> {
+  const text = await readText(request)
+  if (text.trim() === '') return {}
+  requireJson(request)
+  return objectOf(text)
+}
+
+function requireJson({ headers }: Request): void {
+  const type = headers.get('content-type') ?? ''
+  if (/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type)) return
+  throw new GeppettoError('MEDIA_TYPE_UNSUPPORTED', 'The body must be JSON: send content-type: application/json.')
 }
 
 /** What `schema` makes of the value. Throws REQUEST_INVALID, naming what does not fit. */
@@ -31,10 +42,12 @@ export function parseAs<Schema extends v.GenericSchema>(schema: Schema, value: u
   throw invalid(`${problems.join('; ')}.`)
 }
 
-function parseJson(text: string): Json {
+// Whatever is asked for is asked for by names.
+function objectOf(text: string): JsonObject {
   if (depthOf(text) > depthLimit) throw invalid(`The JSON of the body is nested more than ${depthLimit} deep.`)
   const value = tryParseJson(text)
   if (value === undefined) throw invalid('The body is not JSON.')
+  if (!isJsonObject(value)) throw invalid('The body must be a JSON object.')
   return value
 }
 

@@ -179,9 +179,10 @@ export class GeppettoServer {
     await this.context.conversations.stop(stopMs)
   }
 
-  /** The path without the root; outside of it there is nothing. */
-  #below(path: string): string {
+  /** The path without the root, and without a slash at its end; outside of the root there is nothing. */
+  #below(asked: string): string {
     const { root = '' } = this.#options
+    const path = asked.length > 1 && asked.endsWith('/') ? asked.slice(0, -1) : asked
     if (root === '') return path
     if (path === root) return '/'
     return path.startsWith(`${root}/`) ? path.slice(root.length) : outside
@@ -225,14 +226,29 @@ export class GeppettoServer {
       if (routes !== undefined) app.route('/', routes)
       for (const [path, accept] of Object.entries(sockets)) this.#sockets.set(path, accept)
     }
-    app.notFound((c) => {
-      throw unknownRoute(new URL(c.req.url).pathname)
-    })
-    app.onError((error, c) => {
+    const refuse = (error: unknown, c: Context<RouteEnv>) => {
       this.#tell(error, c.get('requestId'), c.get('subject'))
       const form = errorForms.find(({ below }) => c.req.path.startsWith(`${below}/`))
       return (form?.respond ?? problemResponse)(error, c.get('requestId'))
+    }
+    app.notFound((c) => {
+      const { pathname } = new URL(c.req.url)
+      const methods = this.#methodsAt(c.req.path)
+      if (methods.length === 0) return refuse(unknownRoute(pathname), c)
+      const allow = methods.join(', ')
+      if (c.req.method === 'OPTIONS') return c.body(null, 204, { allow })
+      const response = refuse(methodNotAllowed(c.req.method, pathname, allow), c)
+      response.headers.set('allow', allow)
+      return response
     })
+    app.onError(refuse)
+  }
+
+  /** The methods that the path has a route for. */
+  #methodsAt(path: string): readonly string[] {
+    const here = this.routes.filter((route) => isAt(route.path, path)).map(({ method }) => method)
+    const methods = new Set(here.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))
+    return [...methods].filter((method) => method !== 'SOCKET')
   }
 
   /** Gives each answer the headers that all have (a dialect that says more of its own keeps it), and counts it. */
@@ -309,6 +325,16 @@ function subjectOf(headers: Headers): Subject | undefined {
 
 function unknownRoute(path: string): GeppettoError {
   return new GeppettoError('ROUTE_UNKNOWN', `There is nothing at ${path}.`)
+}
+
+function methodNotAllowed(method: string, path: string, allow: string): GeppettoError {
+  return new GeppettoError('METHOD_NOT_ALLOWED', `There is no ${method} at ${path}; it takes ${allow}.`)
+}
+
+/** Whether the path is one of the route's, such as `/sessions/a` of `/sessions/:id`. */
+function isAt(route: string, path: string): boolean {
+  const [parts, given] = [route.split('/'), path.split('/')]
+  return parts.length === given.length && parts.every((part, at) => part.startsWith(':') || part === given[at])
 }
 
 function stopping(): GeppettoError {

@@ -24,9 +24,12 @@ export const idSchema = v.pipe(
 /** An idempotency key: any text that is short enough to be kept. */
 export const keySchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255))
 
+/** Characters of a prompt. */
+const promptLimit = 1_000_000
+
 export const createSchema = v.object({ session_id: v.optional(idSchema), id: v.optional(idSchema) })
 export const messageSchema = v.object({
-  prompt: v.pipe(v.string(), v.maxLength(1_000_000)),
+  prompt: v.string(),
   attachments: v.optional(v.pipe(v.array(attachmentSchema), v.maxLength(16))),
   profile: v.optional(v.string()),
   /** In place of the profile's, where it allows that; holds until a prompt says who is to answer. */
@@ -100,6 +103,9 @@ export async function submitMessage(
 ): Promise<Accepted> {
   access.require('write')
   const { prompt, attachments = [], ...asked } = parseAs(messageSchema, body)
+  if (prompt.length > promptLimit) {
+    throw new GeppettoError('REQUEST_TOO_LARGE', `prompt: it has more than ${promptLimit} characters; send less.`)
+  }
   const images = imagesOf(attachments)
   if (prompt.trim() === '' && images.length === 0) {
     throw new GeppettoError('REQUEST_INVALID', 'prompt: there is nothing to answer; send a text or an image.')

@@ -29,7 +29,6 @@ import { turnsQuery } from './turns.ts'
 const json = (schema: v.GenericSchema) => ({ 'application/json': schema })
 const id = v.object({ session_id: v.string() })
 const turnsAs = { ...json(turnPageSchema), 'application/yaml': v.string() }
-const format = v.optional(v.literal('yaml'))
 const { turn_id: _turn, ...ofTurn } = turnsQuery.entries
 
 /** Our own API, for its document. Each row is a route of routes.ts (or the one of tickets), and the reverse. */
@@ -154,13 +153,13 @@ export const operations: Api = {
       ...{ method: 'get', path: '/sessions/:id/turns', name: 'listTurns' },
       summary:
         'The snapshots of the turns, in the order in which they were taken: the last ones, or those of one turn.',
-      query: v.object({ ...turnsQuery.entries, format }),
+      query: turnsQuery,
       answer: { status: 200, content: turnsAs },
     },
     {
       ...{ method: 'get', path: '/sessions/:id/turns/:turn', name: 'getTurn' },
       summary: 'The snapshots of one turn.',
-      query: v.object({ ...ofTurn, format }),
+      query: v.object(ofTurn),
       answer: { status: 200, content: turnsAs },
     },
     {

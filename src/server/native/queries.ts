@@ -7,7 +7,7 @@ const count = v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'must be a whole number')
 /** `before` is what the page before gave. */
 export const pageQuery = v.object({
   limit: v.optional(v.pipe(count, v.maxValue(500))),
-  before: v.optional(v.string()),
+  before: v.optional(v.pipe(v.string(), v.regex(/^[^/]+\/./, 'must be what the page before gave'))),
 })
 export const snapshotQuery = v.object({
   before: v.optional(count),

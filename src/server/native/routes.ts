@@ -5,7 +5,7 @@ import type { ModelCost } from '../../inference/result.ts'
 import type { JsonObject } from '../../json.ts'
 import { followLog, requireCursor } from '../../session/follow.ts'
 import type { Head } from '../../store/store.ts'
-import { bodyLimit, parseAs, readJson, readText } from '../body.ts'
+import { bodyLimit, parseAs, readJson, readOptionalJson } from '../body.ts'
 import type { RouteEnv, Routes, ServerContext } from '../context.ts'
 import { imagesLimit } from '../attachments.ts'
 import { openApiDocument } from '../openapi.ts'
@@ -44,7 +44,7 @@ export function nativeRoutes(context: ServerContext): Routes {
   })
 
   routes.post('/sessions', async (c) =>
-    c.json(await createSession(context, c.get('access'), await optionalJson(c.req.raw)), 201),
+    c.json(await createSession(context, c.get('access'), await readOptionalJson(c.req.raw)), 201),
   )
   routes.get('/sessions', async (c) => {
     const { limit = 50, before } = parseAs(pageQuery, c.req.query())
@@ -81,10 +81,10 @@ export function nativeRoutes(context: ServerContext): Routes {
     return c.json(accepted, 202)
   })
   routes.post('/sessions/:id/cancel', async (c) =>
-    c.json(await cancelInference(context, c.get('access'), id(c), await optionalJson(c.req.raw)), 202),
+    c.json(await cancelInference(context, c.get('access'), id(c), await readOptionalJson(c.req.raw)), 202),
   )
   routes.post('/sessions/:id/fork', async (c) =>
-    c.json(await forkSession(context, c.get('access'), id(c), await optionalJson(c.req.raw)), 201),
+    c.json(await forkSession(context, c.get('access'), id(c), await readOptionalJson(c.req.raw)), 201),
   )
   routes.post('/sessions/:id/approvals/:approval', async (c) => {
     const body = await readJson(c.req.raw, v.unknown())
@@ -92,7 +92,7 @@ export function nativeRoutes(context: ServerContext): Routes {
   })
   routes.post('/sessions/:id/steps/:pause', async (c) =>
     c.json(
-      await continueStep(context, c.get('access'), id(c), c.req.param('pause'), await optionalJson(c.req.raw)),
+      await continueStep(context, c.get('access'), id(c), c.req.param('pause'), await readOptionalJson(c.req.raw)),
       202,
     ),
   )
@@ -215,11 +215,4 @@ function summary(head: Head): JsonObject {
 function pageStart(before: string): Pick<Head, 'updatedAt' | 'sessionId'> {
   const slash = before.indexOf('/')
   return { updatedAt: before.slice(0, slash), sessionId: before.slice(slash + 1) }
-}
-
-// A body that says nothing may be left out altogether.
-async function optionalJson(request: Request): Promise<unknown> {
-  if (request.headers.get('content-type') !== null) return readJson(request, v.unknown())
-  if ((await readText(request)) === '') return {}
-  throw new GeppettoError('MEDIA_TYPE_UNSUPPORTED', 'The body must be JSON: send content-type: application/json.')
 }

@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { parseAccept } from 'hono/utils/accept'
 import * as v from 'valibot'
 import { GeppettoError } from '../../errors.ts'
 import type { JsonObject } from '../../json.ts'
@@ -15,6 +16,7 @@ export const turnsQuery = v.object({
   phase: v.optional(v.picklist(['pre_inference', 'post_inference', 'post_tools', 'final'])),
   limit: v.optional(v.pipe(count, v.minValue(1), v.maxValue(200))),
   before: v.optional(count),
+  format: v.optional(v.picklist(['json', 'yaml'])),
 })
 
 /** A snapshot of a turn, as clients get it. */
@@ -57,9 +59,16 @@ async function itemOf(store: Store, sessionId: string, snapshot: Snapshot): Prom
 
 /** The page as JSON, or as YAML for who prefers that (`accept: application/yaml`, `?format=yaml`). */
 export function turnsAnswer(c: Context<RouteEnv>, page: TurnPage): Response {
-  const isYaml = c.req.query('format') === 'yaml' || /\byaml\b/.test(c.req.header('accept') ?? '')
-  if (!isYaml) return c.json(page)
+  const format = c.req.query('format') ?? (prefersYaml(c.req.header('accept') ?? '') ? 'yaml' : 'json')
+  if (format === 'json') return c.json(page)
   return c.body(writeYaml({ ...page }), 200, { 'content-type': 'application/yaml; charset=utf-8' })
+}
+
+function prefersYaml(accept: string): boolean {
+  const accepted = parseAccept(accept).filter(
+    ({ type, q }) => q > 0 && /\b(?:json|yaml)$|^\*|^application\/\*$/.test(type),
+  )
+  return accepted[0] !== undefined && /\byaml$/.test(accepted[0].type) // what is liked best comes first
 }
 
 function unknownTurn(sessionId: string, turnId: string): GeppettoError {
