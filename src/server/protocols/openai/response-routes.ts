@@ -2,6 +2,7 @@ import { Hono, type Context } from 'hono'
 import * as v from 'valibot'
 import { GeppettoError } from '../../../errors.ts'
 import type { JsonObject } from '../../../json.ts'
+import { readEvents } from '../../../session/past.ts'
 import { parseAs, readJson } from '../../body.ts'
 import type { RouteEnv, Routes, ServerContext } from '../../context.ts'
 import { sseFrame, sseResponse } from '../../sse.ts'
@@ -13,7 +14,7 @@ import { responseObject } from './response-object.ts'
 import { responseSchema } from './response-request.ts'
 import { emptyResponse, isOver, type ResponseFrame } from './response-state.ts'
 import { responseOf, stateOf, type ResponseOf } from './response-of.ts'
-import { eventsOf, headersOf, recorded, type Passing } from './running.ts'
+import { eventsOf, headersOf, recorded, type Passing, type Running } from './running.ts'
 
 const count = v.pipe(v.string(), v.regex(/^\d{1,9}$/, 'must be a whole number'), v.transform(Number))
 const retrieveQuery = v.object({
@@ -54,6 +55,15 @@ export function responseRoutes(context: ServerContext, passing: Passing): Routes
     const target = await find(c)
     if (asksStream === 'true') return stream(context, c, target, () => {}, known)
     return Response.json(responseObject(await stateOf(target, 'now')), { headers: headersOf(target.running) })
+  })
+  routes.delete('/responses/:id', async (c) => {
+    const access = c.get('access')
+    access.require('write')
+    const { running } = await find(c)
+    // A log has no holes: what can be removed is a whole session.
+    if (!(await isAlone(running))) throw oneOfSeveral(c.req.param('id'), running)
+    await context.conversations.delete(access.principal, running.session.id)
+    return c.json({ id: c.req.param('id'), object: 'response', deleted: true })
   })
   routes.post('/responses/:id/cancel', async (c) => {
     c.get('access').require('write')
@@ -121,6 +131,21 @@ function stream(
 
 function frameText(event: JsonObject & { readonly type: string }): string {
   return sseFrame({ event: event.type, data: JSON.stringify(event) })
+}
+
+/** Whether the session has nothing but this one inference. */
+async function isAlone({ store, session, inference }: Running): Promise<boolean> {
+  for await (const { inferenceId } of readEvents(store, session.id, 0)) {
+    if (inferenceId !== undefined && inferenceId !== inference.id) return false
+  }
+  return true
+}
+
+function oneOfSeveral(id: string, { session }: Running): GeppettoError {
+  return new GeppettoError(
+    'REQUEST_INVALID',
+    `Response with id '${id}' is one of several in session ${session.id}, which can be deleted as a whole: DELETE /api/sessions/${session.id}.`,
+  )
 }
 
 function broken({ running }: ResponseOf): GeppettoError {

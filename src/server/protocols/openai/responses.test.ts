@@ -220,6 +220,23 @@ describe.each([
     expect(third.output_text).toBe('It is done.')
   })
 
+  test('a response that is all of its session can be deleted, and one of several cannot', async () => {
+    server = await openAiServer([profile])
+    const openai = clientOf(Client)
+    const alone = await openai.responses.create({ model, input: 'Hello', background: true })
+    await openai.responses.delete(alone.id)
+    await expect(openai.responses.retrieve(alone.id)).rejects.toMatchObject({ status: 404 })
+    await expect(openai.responses.delete(alone.id)).rejects.toMatchObject({ status: 404 })
+    const first = await openai.responses.create({ model, input: 'Hello' })
+    const second = await openai.responses.create({ model, input: 'Again', previous_response_id: first.id })
+    for (const { id } of [first, second])
+      await expect(openai.responses.delete(id)).rejects.toMatchObject({
+        status: 400,
+        message: expect.stringContaining(`DELETE /api/sessions/${second.conversation?.id}`),
+      })
+    expect((await openai.responses.retrieve(second.id)).output_text).toBe('You said: Again')
+  })
+
   test('failures, limits and errors are told', async () => {
     server = await openAiServer([profile])
     const openai = clientOf(Client)
