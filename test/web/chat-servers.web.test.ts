@@ -98,6 +98,23 @@ describe('the chat', () => {
     expect(faults).toEqual([])
   })
 
+  test('keeps what the server would not take, to be sent again', async () => {
+    await using server = await startApp({
+      whileRunning: 'refuse',
+      profiles: [{ slug: 'default', model: scripted({ pace: 100 }) }],
+    })
+    await using visited = await visit(server.url)
+    const { page } = visited
+    await say(page, 'Tell me a long story.')
+    await page.getByRole('heading', { name: 'The Puppet Who Kept the Ledger' }).waitFor()
+    await say(page, 'Say me too')
+    await page.getByText('“Say me too” was not sent').waitFor()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await page.getByText('Stopped: stopped by hand').waitFor()
+    await page.getByRole('button', { name: 'Send again', exact: true }).click()
+    await answers(page).getByText('me too').waitFor()
+  })
+
   test('waits at each step when it is told to, and goes on when it is told to', async () => {
     const look = testTool('look', () => 'seen')
     await using server = await startApp({

@@ -1,7 +1,9 @@
-import { useEffect, useState } from 'react'
+import { useEffect, useState, type ReactNode } from 'react'
 import { useParams } from '@tanstack/react-router'
 import type { ClientSession } from 'geppetto/client'
 import { isOpenInference } from '../../../src/timeline/entity.ts'
+import { messageOf } from '../../../src/errors.ts'
+import { Button } from '../design/button.tsx'
 import { Notice } from '../design/notice.tsx'
 import { useSession, useSessionState } from '../session/client.tsx'
 import { isUnauthenticated, useRefreshSessions, useSessions } from '../session/queries.ts'
@@ -91,7 +93,7 @@ function Dock({
   readonly session: ClientSession
   readonly onEdit: (messageId: string | undefined) => void
 }) {
-  const { send, problem } = useSend(session)
+  const { send, refusal } = useSend(session)
   const running = useSessionState(session, ({ timeline }) => timeline.live.find(isOpenInference)?.id)
   const closed = useSessionState(session, ({ status, error }) => (status === 'closed' ? error : undefined))
   // What the list says of the session is another thing when an answer has begun or ended.
@@ -106,7 +108,13 @@ function Dock({
       <p role="status" className="sr-only">
         {running === undefined ? 'No answer is being written' : 'An answer is being written'}
       </p>
-      {problem !== undefined && <Problem text={problem} />}
+      {refusal !== undefined && (
+        <Problem text={`“${refusal.prompt}” was not sent: ${messageOf(refusal.error)}`}>
+          <Button icon="retry" onClick={() => send(refusal.prompt, refusal.attachments)}>
+            Send again
+          </Button>
+        </Problem>
+      )}
       {closed === undefined ? (
         <Composer
           draftName={session.id}
@@ -122,10 +130,12 @@ function Dock({
   )
 }
 
-function Problem({ text }: { readonly text: string }) {
+function Problem({ text, children }: { readonly text: string; readonly children?: ReactNode }) {
   return (
     <div role="alert" className="mx-auto mb-2 w-full max-w-3xl">
-      <Notice tone="negative">{text}</Notice>
+      <Notice tone="negative" actions={children}>
+        {text}
+      </Notice>
     </div>
   )
 }

@@ -152,10 +152,9 @@ function Drafts({
 /** A text that outlives the page, and not the tab. */
 function useDraft(name: string): readonly [text: string, set: (text: string) => void] {
   const key = `geppetto.draft.${name}`
-  const [draft, setDraft] = useState({ key, text: sessionStorage.getItem(key) ?? '' })
-  const text = draft.key === key ? draft.text : (sessionStorage.getItem(key) ?? '')
+  const [text, setText] = useState(() => sessionStorage.getItem(key) ?? '')
   const set = (next: string) => {
-    setDraft({ key, text: next })
+    setText(next)
     if (next === '') sessionStorage.removeItem(key)
     else sessionStorage.setItem(key, next)
   }

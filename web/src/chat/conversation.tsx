@@ -1,4 +1,13 @@
-import { memo, useEffect, useLayoutEffect, useMemo, useRef, type KeyboardEvent, type UIEvent } from 'react'
+import {
+  memo,
+  useEffect,
+  useEffectEvent,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  type KeyboardEvent,
+  type UIEvent,
+} from 'react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import type { ClientSession } from 'geppetto/client'
 import type { ActivityEntity, Entity, InferenceEntity, MessageEntity, NoticeEntity } from 'geppetto/timeline'
@@ -86,6 +95,13 @@ export function Conversation({
   const onScroll = ({ currentTarget: { scrollHeight, scrollTop, clientHeight } }: UIEvent) => {
     isAtEnd.current = scrollHeight - scrollTop - clientHeight <= endPx
   }
+
+  // Whoever says something wants to see it.
+  const said = view.pending.length
+  const toEnd = useEffectEvent(() => list.scrollToEnd())
+  useEffect(() => {
+    if (said > 0) toEnd()
+  }, [said])
 
   const first = items[0]?.index ?? earlierAt
   const { hasEarlier } = view

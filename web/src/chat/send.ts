@@ -5,27 +5,30 @@ import type { MessageEntity } from 'geppetto/timeline'
 import { randomId } from '../../../src/client/chance.ts'
 import { messageOf } from '../../../src/errors.ts'
 import { useClient } from '../session/client.tsx'
-import { deliverOutbox, putIntoOutbox } from '../session/outbox.ts'
+import { deliverOutbox, putIntoOutbox, type Refusal } from '../session/outbox.ts'
 import { useRefreshSessions } from '../session/queries.ts'
 import { useChosenProfile } from './profile-choice.tsx'
 
 export type SendPrompt = (prompt: string, attachments?: readonly Attachment[]) => void
 
-/** Sends prompts to a session, those too that another page has left for it; `problem` is why the last was refused. */
+/** Sends prompts to a session, those too that another page has left for it. `refusal` is the last that was not taken. */
 export function useSend(session: ClientSession) {
   const put = usePut()
   const refresh = useRefreshSessions()
-  const [problem, setProblem] = useState<string>()
+  const [refusal, setRefusal] = useState<Refusal>()
   const deliver = useCallback(() => {
-    deliverOutbox(session).then(refresh, (error: unknown) => setProblem(messageOf(error)))
+    void deliverOutbox(session).then((refusals) => {
+      if (refusals.length > 0) setRefusal(refusals.at(-1))
+      refresh()
+    })
   }, [session, refresh])
   useEffect(deliver, [deliver])
   const send: SendPrompt = (prompt, attachments = []) => {
-    setProblem(undefined)
+    setRefusal(undefined)
     put(session.id, prompt, attachments)
     deliver()
   }
-  return { send, problem }
+  return { send, refusal }
 }
 
 /** Begins a session with a prompt, and goes there. */

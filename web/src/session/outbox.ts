@@ -19,10 +19,27 @@ export function putIntoOutbox(sessionId: string, outgoing: Outgoing, attachments
   store(sessionId, [...outboxOf(sessionId), outgoing])
 }
 
-/** Sends what has not been sent yet. Rejects with the server's reason when it refuses one. */
-export async function deliverOutbox(session: ClientSession): Promise<void> {
+/** A prompt that the server would not take, and why. */
+export interface Refusal {
+  readonly prompt: string
+  readonly attachments: readonly Attachment[]
+  readonly error: unknown
+}
+
+/** Sends what has not been sent yet, and gives what was refused of it. */
+export async function deliverOutbox(session: ClientSession): Promise<readonly Refusal[]> {
   const waiting = outboxOf(session.id).filter(({ key }) => !inFlight.has(key))
-  await Promise.all(waiting.map((outgoing) => deliver(session, outgoing)))
+  const refusals = await Promise.all(
+    waiting.map(async (outgoing): Promise<readonly Refusal[]> => {
+      const { key, prompt } = outgoing
+      const attachments = images.get(key) ?? []
+      return deliver(session, outgoing).then(
+        () => [],
+        (error: unknown) => [{ prompt, attachments, error }],
+      )
+    }),
+  )
+  return refusals.flat()
 }
 
 async function deliver(session: ClientSession, { prompt, ...options }: Outgoing): Promise<void> {
