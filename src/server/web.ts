@@ -38,9 +38,12 @@ export function webApp({ root = '', folder = builtApp }: WebAppOptions = {}): Pa
   /** The file as it is sent, compressed once. */
   const contentOf = (path: string, encoding: string | undefined) => {
     const name = `${encoding ?? 'identity'}:${path}`
-    const known = kept.get(name) ?? encodedFile(join(folder, path), encoding)
-    kept.set(name, known)
-    return known
+    const known = kept.get(name)
+    if (known !== undefined) return known
+    const read = encodedFile(join(folder, path), encoding)
+    read.catch(() => kept.delete(name)) // whoever asked is told
+    kept.set(name, read)
+    return read
   }
   return async (path, request) => {
     if (page.test(path)) {

@@ -13,7 +13,6 @@ const rootRoute = createRootRoute({
   ),
 })
 const newChat = createRoute({ getParentRoute: () => rootRoute, path: '/', component: NewChatPage })
-/** `at` is the id of something in the conversation: the page scrolls there. */
 const chat = createRoute({
   getParentRoute: () => rootRoute,
   path: '/c/$sessionId',
