@@ -3,7 +3,7 @@ import { eventEngine, testIds, textReply, toolReply } from '../../test/support/e
 import { FakeClock, settle } from '../../test/support/fake-clock.ts'
 import { answersOf, echo, expectWhole, startRun, typesOf } from '../../test/support/runs.ts'
 import { collect, countingIds } from '../../test/support/values.ts'
-import { assistantText, toolCall, userText } from '../turns/block.ts'
+import { assistantText, toolCall, toolResult, userText } from '../turns/block.ts'
 import { sidecarKey } from '../turns/keys.ts'
 import { append, createTurn, type Turn } from '../turns/turn.ts'
 import { applyStepEdit, StepController, stepPhases, type StepEdit, type StepPause } from './steps.ts'
@@ -239,5 +239,11 @@ describe('a tool loop with steps', () => {
     const edited = applyStepEdit(turn, { arguments: { c1: { n: 2 } } })
     expect([sidecarKey.get(edited.blocks[0]!), edited.blocks[1]]).toEqual([undefined, turn.blocks[1]])
     expect(applyStepEdit(turn, {})).toBe(turn)
+  })
+
+  test('a call that has run keeps what it ran with', () => {
+    const turn = createTurn([toolCall('c1', 'echo', { n: 1 }), toolResult('c1', 1), toolCall('c2', 'echo', {})])
+    const edited = applyStepEdit(turn, { arguments: { c1: { n: 2 }, c2: { n: 2 } } })
+    expect([edited.blocks[0], edited.blocks[2]]).toEqual([turn.blocks[0], toolCall('c2', 'echo', { n: 2 })])
   })
 })

@@ -1,7 +1,9 @@
 import { newUuid, systemClock, type Clock, type NewId } from '../clock.ts'
 import type { TurnEdit } from '../events/event.ts'
 import type { JsonObject } from '../json.ts'
+import type { Block } from '../turns/block.ts'
 import { sidecarKey } from '../turns/keys.ts'
+import { pendingToolCalls } from '../turns/tool-calls.ts'
 import type { Turn } from '../turns/turn.ts'
 
 /** A session whose runs pause at each step, and who asked for that. */
@@ -31,13 +33,17 @@ export interface StepEdit {
   readonly arguments?: Readonly<Record<string, JsonObject>>
 }
 
-/** The turn as the edit makes it. A call that is not what the provider has sealed any more goes without the seal. */
+/**
+ * The turn as the edit makes it. A call that has run keeps what it ran with; one that is not what the provider has sealed
+ * any more goes without the seal.
+ */
 export function applyStepEdit(turn: Turn, { turn: edit, arguments: given = {} }: StepEdit): Turn {
   const edited = edit === undefined ? turn : edit(turn)
+  const open: ReadonlySet<Block> = new Set(pendingToolCalls(edited))
   const blocks = edited.blocks.map((block) => {
-    const args =
-      block.kind === 'tool_call' && Object.hasOwn(given, block.payload.id) ? given[block.payload.id] : undefined
-    if (args === undefined || block.kind !== 'tool_call') return block
+    if (block.kind !== 'tool_call' || !open.has(block)) return block
+    const args = Object.hasOwn(given, block.payload.id) ? given[block.payload.id] : undefined
+    if (args === undefined) return block
     return sidecarKey.delete({ ...block, payload: { ...block.payload, args } })
   })
   return blocks.every((block, index) => block === edited.blocks[index]) ? edited : { ...edited, blocks }
