@@ -113,4 +113,11 @@ describe('doctor', () => {
     expect(await geppetto('doctor')).toMatchObject({ exitCode: 0, stdout: 'All is well.\n' })
     expect(JSON.parse((await geppetto('doctor -o json')).stdout)).toEqual([])
   })
+
+  test('makes no store of a name that is mistyped', async () => {
+    const { exitCode, stderr } = await geppetto(`doctor --db ${folder}/mistyped.db`)
+    expect(exitCode).toBeGreaterThan(0)
+    expect(stderr).toContain('FILE_ACCESS')
+    await expect(stat(join(folder, 'mistyped.db'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
 })

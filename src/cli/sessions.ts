@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream, existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { encodeEvent } from '../events/codec.ts'
 import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
@@ -168,10 +168,14 @@ export function traceCommand(id: string, options: StoreCommandOptions, io: Io): 
 }
 
 /** `geppetto doctor`: says what is wrong, and mends what can be mended when it is told to. */
-export function doctorCommand(
+export async function doctorCommand(
   { repair, ...options }: StoreCommandOptions & { readonly repair?: boolean },
   io: Io,
 ): Promise<ExitCode> {
+  const { db = ':memory:' } = options
+  // A store that is made for this would be well.
+  if (db !== ':memory:' && !existsSync(db))
+    throw new GeppettoError('FILE_ACCESS', `${db} is not there: give the file of a store.`)
   return withStore(options, io, async (store) => {
     let isWell = true
     const found: JsonObject[] = []
