@@ -14,6 +14,8 @@ import type { Principal } from './principal.ts'
 const idleLimit = 1_000
 /** How often sessions are looked for whose process has died. */
 const sweepMs = 2_000
+/** How long a store may take, when a server stops, to take what is given up. */
+const storeMs = 1_000
 
 export interface ConversationsOptions {
   readonly store: Store
@@ -155,16 +157,22 @@ export class Conversations {
   }
 
   /**
-   * Stops within `withinMs`: nothing more is accepted, and what runs is given up at the next boundary of a step, for
-   * whoever opens the session next.
+   * Stops within `withinMs` and a second: nothing more is accepted, and what runs is given up at the next boundary of a
+   * step, for whoever opens the session next. A store that hangs is not waited for: what it does not take then is taken
+   * up as after a crash.
    */
   async stop(withinMs: number): Promise<void> {
     this.#isStopping = true
     this.#cancelSweep?.()
     const handOver = async (opened: Promise<StoredSession>) => (await opened).handOver(withinMs)
     const alsoStopped = this.#inMemory.map((conversations) => conversations.stop(withinMs))
-    const given = await Promise.allSettled([...alsoStopped, ...[...this.#open.values()].map(handOver)])
-    for (const each of given) if (each.status === 'rejected') this.#options.onError(each.reason)
+    const given = Promise.allSettled([...alsoStopped, ...[...this.#open.values()].map(handOver)])
+    const { promise: late, resolve } = Promise.withResolvers<'late'>()
+    const cancelTimer = this.#options.clock.schedule(withinMs + storeMs, () => resolve('late'))
+    const ended = await Promise.race([given, late])
+    cancelTimer()
+    if (ended === 'late') return this.#options.onError(hangs())
+    for (const each of ended) if (each.status === 'rejected') this.#options.onError(each.reason)
   }
 
   #session({ sessionId, incarnation }: Head): Promise<StoredSession> {
@@ -226,6 +234,12 @@ export class Conversations {
     if (!this.#isStopping) return
     throw new GeppettoError('SERVER_STOPPING', 'The server is being stopped; try again in a moment.')
   }
+}
+
+function hangs(): GeppettoError {
+  const message =
+    'The store did not take in time what the sessions had to leave; they are taken up as after a crash. Look at what holds it.'
+  return new GeppettoError('STORE_BUSY', message)
 }
 
 function requireAllSessions({ onlySession }: Principal): void {

@@ -249,18 +249,20 @@ export class StoredSession {
   }
 
   async #decide(approvalId: string, { hash, ...answer }: ApprovalAnswer): Promise<void> {
+    let isLate = false
     await this.#change((state) => {
       const approval = state.approvals.find((pending) => pending.approvalId === approvalId)
       const turnId = state.active?.turnId
       if (approval === undefined || turnId === undefined) return { refused: unknownApproval(this.id, approvalId) }
       if (hash !== undefined && hash !== approval.hash) return { refused: otherApproval(this.id, approvalId) }
-      const isLate = approval.expiresAt !== undefined && Date.parse(approval.expiresAt) <= this.#clock.now()
+      isLate = approval.expiresAt !== undefined && Date.parse(approval.expiresAt) <= this.#clock.now()
       const { inferenceId, toolCallId } = approval
       const decided = isLate ? { decision: 'expired' as const } : answer
       const stamp = this.#stamp({ sessionId: this.id, inferenceId, turnId })
       return { events: [{ ...stamp, type: 'approval-decided', toolCallId, approvalId, ...decided }] }
     })
     this.#worker.wake()
+    if (isLate) throw unknownApproval(this.id, approvalId)
   }
 
   /** Gives the session a name. Throws SESSION_EMPTY_TURN while nothing has been said in it. */

@@ -1,5 +1,5 @@
 import { newUuid, sleep, systemClock, type Clock, type NewId } from '../clock.ts'
-import { GeppettoError, messageOf } from '../errors.ts'
+import { GeppettoError, isGeppettoError, messageOf } from '../errors.ts'
 import type { EventOf, InferenceEvent, InferenceScope } from '../events/event.ts'
 import type { ApprovalDecision } from '../inference/engine.ts'
 import { InferenceHandedOverError } from '../inference/inference-error.ts'
@@ -285,8 +285,12 @@ export class SessionWorker {
       approvalId,
       decision: 'expired',
     }
-    await this.#writer?.write([event])
-    this.#hear(event)
+    try {
+      await this.#writer?.write([event])
+      this.#hear(event)
+    } catch (error) {
+      if (!isGeppettoError(error, 'APPROVAL_UNKNOWN')) throw error // somebody was faster, and has been heard
+    }
   }
 
   /** What others have said of the inference that runs here. */

@@ -5,6 +5,7 @@ import { BlockLog } from '../store/block-log.ts'
 import { fromEntry, toEntry } from '../store/entry.ts'
 import type { Commit, Head, NewSnapshot, Store } from '../store/store.ts'
 import type { Turn } from '../turns/turn.ts'
+import { unknownApproval } from './refusals.ts'
 import { applyToState, emptyState, endsWork, hasWork, type SessionState } from './state.ts'
 
 interface TakenSnapshot {
@@ -199,9 +200,12 @@ export class SessionWriter {
     }
   }
 
-  // Nothing follows the end of an inference; one that was cancelled while it waited does not begin.
+  // Nothing follows the end of an inference; one that was cancelled while it waited does not begin; and what somebody has
+  // decided is not decided again.
   #requireOpen(first: InferenceEvent | undefined): void {
-    const { active, queue } = this.#state
+    const { active, queue, approvals } = this.#state
+    if (first?.type === 'approval-decided' && approvals.every(({ approvalId }) => approvalId !== first.approvalId))
+      throw unknownApproval(this.#sessionId, first.approvalId)
     const inferenceId = first?.inferenceId
     const isBeginning = first?.type === 'turn-opened' || first?.type === 'inference-started'
     const isOpen = isBeginning

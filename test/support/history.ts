@@ -99,11 +99,15 @@ function acknowledged(events: readonly InferenceEvent[], { accepted = [] }: Hist
 function heard(events: readonly InferenceEvent[], { cancelled = [], decided = [] }: History): readonly string[] {
   const stopped = new Set<string>()
   const decisions = new Set<string>()
+  const twice = new Set<string>()
   for (const event of events) {
     if (event.type === 'cancel-requested' || event.type === 'inference-stopped') stopped.add(event.inferenceId)
-    if (event.type === 'approval-decided') decisions.add(event.approvalId)
+    if (event.type !== 'approval-decided') continue
+    if (decisions.has(event.approvalId)) twice.add(event.approvalId)
+    decisions.add(event.approvalId)
   }
   return [
+    ...[...twice].map((id) => `the approval ${id} was decided on twice`),
     ...cancelled
       .filter((id) => !stopped.has(id))
       .map((id) => `the cancel of ${id} was acknowledged and is not in the log`),
