@@ -98,7 +98,10 @@ function runCommand(): void {
   assert.ok(run(user, command, ['--help']).includes('geppetto'), 'geppetto --help does not say what it is')
 }
 
-/** On a Node that is too old, the command says so in one sentence, and does nothing else. */
+/**
+ * On a Node that is too old, the command says so in one sentence, and does nothing else; in a checkout it goes on with the
+ * Node that lies there.
+ */
 function refuseOldNode(): void {
   const old = oldNode()
   if (old === undefined) return console.log('skipped: the command on an old Node (there is none on the PATH)')
@@ -107,6 +110,8 @@ function refuseOldNode(): void {
   })
   const isRefused = status === 1 && stdout === '' && /^geppetto needs Node 24 .*\n$/.test(stderr)
   assert.ok(isRefused, `On an old Node, geppetto does not say what it needs, but: ${stdout}${stderr}`)
+  const own = spawnSync(old, [join(root, 'bin/geppetto.js'), 'no-command'], { encoding: 'utf8' })
+  assert.ok(own.status === 2 && own.stderr.includes('USAGE'), `In a checkout, on an old Node: ${own.stderr}`)
 }
 
 function oldNode(): string | undefined {
