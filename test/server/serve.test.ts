@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { json } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -116,6 +117,28 @@ describe('told to end', () => {
     const events = await eventsUntil(second.url, 's', ['inference-finished', 'inference-failed'])
     const types = events.map(({ type }) => type)
     expect(types).toEqual(expect.arrayContaining(['inference-handed-over', 'inference-resumed', 'attempt-discarded']))
+    expect([types.at(-1), idsIn(events).size]).toEqual(['inference-finished', 1])
+  })
+
+  test('it ends within 10 s though another process keeps the store locked, and nothing that was accepted is lost', async () => {
+    writeFileSync(file('endless.yaml'), '- reply: [{text: So far}, {pause_ms: 600000}, {text: never}]\n')
+    writeFileSync(file('short.yaml'), '- reply: [{text: Done.}]\n')
+    await using first = await startServer(['--db', file(), '--script', file('endless.yaml')])
+    await post(`${first.url}/api/sessions`, { session_id: 's' })
+    await post(`${first.url}/api/sessions/s/messages`, { prompt: 'Hello' })
+    await eventsUntil(first.url, 's', ['text-delta'])
+    const other = new DatabaseSync(file())
+    other.exec('BEGIN IMMEDIATE')
+    const bound = AbortSignal.timeout(10_000)
+    first.kill('SIGTERM')
+    await first.ended
+    expect(bound.aborted).toBe(false)
+    other.exec('ROLLBACK')
+    other.close()
+    await using second = await startServer(['--db', file(), '--script', file('short.yaml')])
+    const events = await eventsUntil(second.url, 's', ['inference-finished', 'inference-failed'])
+    const types = events.map(({ type }) => type)
+    expect(types).toEqual(expect.arrayContaining(['inference-resumed', 'attempt-discarded']))
     expect([types.at(-1), idsIn(events).size]).toEqual(['inference-finished', 1])
   })
 

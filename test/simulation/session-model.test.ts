@@ -4,7 +4,7 @@ import type { EngineEvent } from '../../src/events/event.ts'
 import type { Engine } from '../../src/inference/engine.ts'
 import { checkSession } from '../../src/session/doctor.ts'
 import type { StoredInference } from '../../src/session/stored-inference.ts'
-import { StoredSession, type StoredSessionOptions } from '../../src/session/stored-session.ts'
+import { StoredSession, type StoredSessionOptions, type SubmitOptions } from '../../src/session/stored-session.ts'
 import { MemoryStore } from '../../src/store/memory-store.ts'
 import { SqliteStore } from '../../src/store/sqlite-store.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -36,6 +36,7 @@ interface Model {
   readonly ends: Map<number, End>
   readonly keys: Map<string, Prompt>
   accepted: number
+  title: string | undefined
 }
 
 function begin(model: Model): void {
@@ -116,11 +117,13 @@ async function agree(model: Model, real: Real): Promise<void> {
   const head = await real.store.head(sessionId)
   if (model.accepted === 0) return expect(head).toBeUndefined()
   const numberOf = (id: string) => real.inferences.findIndex((inference) => inference.id === id)
-  const { active, queue } = await real.session.state()
+  const { title, active, queue } = await real.session.state()
   expect({
+    title,
     active: active && [numberOf(active.inferenceId), active.restarts],
     queue: queue.map(({ inferenceId }) => numberOf(inferenceId)),
   }).toEqual({
+    title: model.title,
     active: model.active && [model.active.number, model.active.restarts],
     queue: model.queue.map(({ number }) => number),
   })
@@ -137,19 +140,28 @@ async function agree(model: Model, real: Real): Promise<void> {
 type Command = fc.AsyncCommand<Model, Real>
 const always = () => true
 
-const submit = (key: string | undefined, text: string): Command => ({
+type WhileRunning = NonNullable<SubmitOptions['whileRunning']>
+
+const submit = (key: string | undefined, text: string, whileRunning: WhileRunning): Command => ({
   check: always,
   async run(model, real) {
     const known = key === undefined ? undefined : model.keys.get(key)
-    const submitted = real.session.submit(text, key === undefined ? {} : { idempotencyKey: key })
+    const options = { whileRunning, ...(key !== undefined && { idempotencyKey: key }) }
+    const submitted = real.session.submit(text, options)
     if (known !== undefined && known.text !== text) {
       await expect(submitted).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' })
     } else if (known !== undefined) {
       expect((await submitted).id).toBe(real.inferences[known.number]?.id)
-    } else if (model.queue.length >= maxQueued) {
+    } else if (whileRunning === 'refuse' && model.active !== undefined) {
+      await expect(submitted).rejects.toMatchObject({ code: 'SESSION_BUSY' })
+    } else if (whileRunning === 'queue' && model.queue.length >= maxQueued) {
       await expect(submitted).rejects.toMatchObject({ code: 'SESSION_QUEUE_FULL' })
     } else {
       const prompt = { number: model.accepted, text, restarts: 0 }
+      if (whileRunning === 'replace') {
+        for (const { number } of model.queue.splice(0)) model.ends.set(number, 'stopped')
+        end(model, 'stopped')
+      }
       model.accepted += 1
       model.queue.push(prompt)
       if (key !== undefined) model.keys.set(key, prompt)
@@ -159,7 +171,7 @@ const submit = (key: string | undefined, text: string): Command => ({
     await real.rest()
     await agree(model, real)
   },
-  toString: () => `submit ${key} ${text}`,
+  toString: () => `submit ${key} ${text} ${whileRunning}`,
 })
 
 const cancel = (which: number): Command => ({
@@ -178,6 +190,21 @@ const cancel = (which: number): Command => ({
     await agree(model, real)
   },
   toString: () => `cancel ${which}`,
+})
+
+const rename = (title: string): Command => ({
+  check: always,
+  async run(model, real) {
+    const renamed = real.session.rename(title)
+    if (model.accepted === 0) await expect(renamed).rejects.toMatchObject({ code: 'SESSION_UNKNOWN' })
+    else {
+      await renamed
+      model.title = title
+    }
+    await real.rest()
+    await agree(model, real)
+  },
+  toString: () => `rename ${title}`,
 })
 
 const answer = (how: 'finish' | 'fail'): Command => ({
@@ -243,7 +270,10 @@ const key = fc.constantFrom(undefined, undefined, 'k1', 'k2')
 const commands = (recovery: StoredSessionOptions['recovery']) =>
   fc.commands(
     [
-      fc.tuple(key, fc.constantFrom('a', 'b')).map(([given, text]) => submit(given, text)),
+      fc
+        .tuple(key, fc.constantFrom('a', 'b'), fc.constantFrom<WhileRunning>('queue', 'queue', 'refuse', 'replace'))
+        .map(([given, text, whileRunning]) => submit(given, text, whileRunning)),
+      fc.constantFrom('Tea', 'Rain').map(rename),
       fc.nat(9).map(cancel),
       fc.constantFrom('finish' as const, 'fail' as const).map(answer),
       fc.constant(crash(recovery)),
@@ -269,7 +299,14 @@ describe.each(stores)('a session in %s', (_name, open) => {
           const store = await open(clock)
           const real = new Real(store, clock, recovery)
           await real.start()
-          const model: Model = { active: undefined, queue: [], ends: new Map(), keys: new Map(), accepted: 0 }
+          const model: Model = {
+            active: undefined,
+            queue: [],
+            ends: new Map(),
+            keys: new Map(),
+            accepted: 0,
+            title: undefined,
+          }
           await fc.asyncModelRun(() => ({ model, real }), given)
           // What is left is answered in its order, and all is as it should be.
           while (model.active !== undefined) {
