@@ -131,6 +131,20 @@ describe('the inspector', () => {
     expect(faults).toEqual([])
   })
 
+  test('shows what its rules find, and where', async () => {
+    const careless = (turn: Turn): Turn => ({ ...turn, metadata: { ...turn.metadata, 'geppetto.trace_id@v1': 5 } })
+    const middleware = { careless: () => editTurn('careless', careless) }
+    await using server = await answered([{ ...quick, middleware, defaultMiddleware: ['careless'] }], ['Say hello'])
+    await using visited = await visit(`${server.url}/inspect/asked`)
+    const { page, faults } = visited
+    const anomalies = page.getByRole('region', { name: 'Anomalies' })
+    await anomalies.getByRole('button', { name: '1 anomaly' }).click()
+    expect(await seriousFaults(page)).toEqual([])
+    await anomalies.getByRole('button', { name: /schema error.*trace_id/ }).click()
+    await page.getByRole('heading', { name: 'turn-edited' }).waitFor()
+    expect(faults).toEqual([])
+  })
+
   test('leads from any id to where it is told of', async () => {
     await using server = await answered([quick], ['What is 17 * 23?'])
     await using visited = await visit(`${server.url}/inspect`)
@@ -175,6 +189,10 @@ describe('the inspector', () => {
     expect(await seriousFaults(page)).toEqual([])
     await page.getByRole('tab', { name: 'Block by block' }).click()
     await page.getByLabel('Changes of system').getByText('Guess.').waitFor()
+    await page.getByRole('tab', { name: 'Side by side' }).click()
+    await page.getByRole('combobox', { name: 'Left phase' }).selectOption('As sent 1')
+    await left.getByText('calls calculator').waitFor({ state: 'detached' })
+    expect(page.url()).toContain('as_sent')
     expect(await seriousFaults(page)).toEqual([])
     expect(faults).toEqual([])
   })

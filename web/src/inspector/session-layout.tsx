@@ -8,7 +8,7 @@ import { Button } from '../design/button.tsx'
 import { IdChip } from '../design/copy.tsx'
 import { Icon } from '../design/icon.tsx'
 import { Notice } from '../design/notice.tsx'
-import { useSession, useSessionView } from '../session/client.tsx'
+import { useSession, useSessionState } from '../session/client.tsx'
 import { isUnauthenticated, useSessions } from '../session/queries.ts'
 import { ExportMenu } from './export-menu.tsx'
 import { FindId } from './find-id.tsx'
@@ -31,9 +31,6 @@ export function SessionLayout() {
   const shown = held?.sessionId === sessionId ? held : log
   const inspection = useInspectionOf(shown)
   const title = useTitle(sessionId)
-  const session = useSession(sessionId)
-  const view = useSessionView(session)
-  const isBehind = view.ordinal - (log.events.at(-1)?.ordinal ?? 0) > farBehind
   const params = { sessionId }
   const isRunning = inspection.waterfalls.some(({ ending, spans }) => ending === undefined && spans.length > 0)
   return (
@@ -51,7 +48,7 @@ export function SessionLayout() {
           <span className="text-xs text-ink-faint" data-testid="counts">
             {counted(inspection.turns.length, 'turn')} · {counted(inspection.events.length, 'event')}
           </span>
-          {isBehind ? <Badge isLive>reading the log</Badge> : <Connection session={session} />}
+          <Standing sessionId={sessionId} last={log.events.at(-1)?.ordinal ?? 0} />
           <div className="ml-auto flex items-center gap-1">
             <FindId sessionId={sessionId} />
             <Button
@@ -99,6 +96,13 @@ export function SessionLayout() {
       </InspectionProvider>
     </div>
   )
+}
+
+/** How what has been read stands to the session. A part of its own, so that what it is asked of is drawn alone. */
+function Standing({ sessionId, last }: { readonly sessionId: string; readonly last: number }) {
+  const session = useSession(sessionId)
+  const isBehind = useSessionState(session, ({ ordinal }) => ordinal - last > farBehind)
+  return isBehind ? <Badge isLive>reading the log</Badge> : <Connection session={session} />
 }
 
 /** To the latest turn; each turn leads to the others. */
