@@ -6,7 +6,7 @@ import { systemText, userText } from '../../../../src/turns/block.ts'
 import { middlewareKey } from '../../../../src/turns/keys.ts'
 import { createTurn, prepend } from '../../../../src/turns/turn.ts'
 import { compareTexts, compareTurns, countChanges } from './compare.ts'
-import { recordTurns, stateOf } from './recorded-turns.ts'
+import { nameOfState, recordTurns, stateOf } from './recorded-turns.ts'
 
 /** Drops the oldest exchange, as a middleware that wants to save tokens does. */
 const forgetful = editTurn('forgetful', (turn) => {
@@ -74,6 +74,19 @@ describe('the turns of a log', () => {
     expect(edits?.[0]?.rows).toMatchObject([
       { change: 'removed', before: 1, from: { kind: 'user', payload: { text: 'My name is Ada' } } },
       { change: 'removed', before: 2, from: { kind: 'llm_text' } },
+    ])
+  })
+
+  test('a place that is come to again, after a process has died, is another state', async () => {
+    const log = await recordLog({ prompts: ['Say one'] })
+    const at = log.findIndex(({ type }) => type === 'phase-reached')
+    const [turn] = recordTurns(log.toSpliced(at, 0, log[at]!))
+    const keys = turn?.states.map(({ key }) => key)
+    expect(keys?.slice(0, 3)).toEqual(['draft', 'pre_inference.0', 'pre_inference.0~2'])
+    expect(turn?.states.slice(0, 3).map((state) => nameOfState(turn, state))).toEqual([
+      'Draft',
+      'Before the model',
+      'Before the model again',
     ])
   })
 

@@ -10,7 +10,7 @@ export type StatePhase = 'draft' | 'as_sent' | Phase | 'latest'
 
 /** A turn as it stood at one moment. */
 export interface TurnState {
-  /** Unique within the turn, and the same for the same moment: `draft`, `pre_inference.0`, `as_sent.0`, `final`. */
+  /** Unique within the turn, and the same for the same moment: `draft`, `pre_inference.0`, `as_sent.0~2`, `final`. */
   readonly key: string
   readonly phase: StatePhase
   /** Of the loop, from 0. */
@@ -127,8 +127,9 @@ export function shownStates({ states, latest }: RecordedTurn): readonly TurnStat
 export function nameOfState({ states }: RecordedTurn, { phase, iteration, key }: TurnState): string {
   const hasMore = states.some((each) => each.iteration > 0)
   const isNumbered = hasMore && phase !== 'draft' && phase !== 'final' && phase !== 'latest'
-  const attempt = /attempt-\d+$/.exec(key)?.[0].replace('-', ' ')
-  return [phaseNames[phase], isNumbered && String(iteration + 1), attempt].filter(Boolean).join(' ')
+  const attempt = /attempt-\d+/.exec(key)?.[0].replace('-', ' ')
+  const again = key.includes('~') && 'again'
+  return [phaseNames[phase], isNumbered && String(iteration + 1), attempt, again].filter(Boolean).join(' ')
 }
 
 function open(drafts: Map<string, Draft>, event: EventOf<'turn-opened'>): void {
@@ -172,7 +173,9 @@ function add(draft: Draft, event: InferenceEvent): void {
 }
 
 function look(draft: Draft, phase: StatePhase, key: string, event: InferenceEvent): void {
-  draft.states.push(stateAt(draft, phase, key, event))
+  // A process that goes on from a dead one's last whole step comes to the same place again.
+  const times = draft.states.filter((state) => state.key.split('~')[0] === key).length
+  draft.states.push(stateAt(draft, phase, times === 0 ? key : `${key}~${times + 1}`, event))
 }
 
 function stateAt(
