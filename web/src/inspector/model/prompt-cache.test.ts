@@ -58,6 +58,14 @@ describe('the prompt cache', () => {
     })
   })
 
+  test('a message that got another part goes on', () => {
+    const part = (text: string) => ({ type: 'text', text })
+    const body = (...texts: readonly string[]) => ({ messages: [{ role: 'user', content: texts.map(part) }] })
+    const [first, second] = [piecesOf(body('one')), piecesOf(body('one', 'two'))]
+    expect(second.slice(0, 1)).toEqual(first)
+    expect(second.map(({ place }) => place)).toEqual(['messages[0].content[0]', 'messages[0].content[1]'])
+  })
+
   test('a middleware that drops a block is named', async () => {
     const drop = editTurn('trim-history', (turn) => {
       const at = turn.blocks.findIndex(({ kind }) => kind === 'user')
@@ -82,7 +90,7 @@ describe('the prompt cache', () => {
     expect(piecesOf(body)).toEqual([
       { place: 'model', text: '"m"' },
       { place: 'system[0]', text: '{"text":"Be brief.","type":"text"}' },
-      { place: 'messages[0]', text: '{"content":[{"text":"Hi","type":"text"}],"role":"user"}' },
+      { place: 'messages[0].content[0]', text: '{"content":[{"text":"Hi","type":"text"}],"role":"user"}' },
     ])
   })
 })

@@ -57,6 +57,9 @@ export interface BreakCause {
 // In the order in which providers read them, whatever the order of the keys in the body.
 const places = ['model', 'tools', 'system', 'systemInstruction', 'messages', 'input', 'contents', 'blocks'] as const
 
+/** What a message calls its parts. */
+const lists = ['content', 'parts'] as const
+
 /** Each request compared with the one before it; the first has nothing before it. Retries say nothing new. */
 export function cacheSteps(
   requests: readonly SentRequest[],
@@ -103,8 +106,23 @@ export function piecesOf(body: Json): readonly Piece[] {
 }
 
 function piecesIn(name: string, value: Json): readonly Piece[] {
-  if (!Array.isArray(value)) return [{ place: name, text: canonicalJson(withoutMarks(value)) }]
-  return value.map((item: Json, index) => ({ place: `${name}[${index}]`, text: canonicalJson(withoutMarks(item)) }))
+  if (!Array.isArray(value)) return [pieceOf(name, value)]
+  return value.flatMap((item: Json, index) => partsIn(`${name}[${index}]`, item))
+}
+
+// What is said twice in a row by the same side becomes one message: its parts are what is added to, not the message.
+function partsIn(place: string, item: Json): readonly Piece[] {
+  if (!isJsonObject(item)) return [pieceOf(place, item)]
+  for (const list of lists) {
+    const parts = item[list]
+    if (Array.isArray(parts))
+      return parts.map((part: Json, index) => pieceOf(`${place}.${list}[${index}]`, { ...item, [list]: [part] }))
+  }
+  return [pieceOf(place, item)]
+}
+
+function pieceOf(place: string, value: Json): Piece {
+  return { place, text: canonicalJson(withoutMarks(value)) }
 }
 
 function withoutMarks(value: Json): Json {
