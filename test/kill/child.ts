@@ -81,7 +81,7 @@ async function handOver(): Promise<void> {
 /** Which tools a prompt needs: what kills the process is marked as a thing that may be done again. */
 function asksFor(prompt: string): readonly ToolKind[] {
   if (prompt.includes('deadly')) return ['deadly']
-  const plans = [['none', 'read', 'idempotent'], ['guarded', 'none'], ['none'], []] as const
+  const plans = [['none', 'read', 'idempotent'], ['guarded', 'none'], ['none', 'client'], []] as const
   return plans[prompt.length % plans.length] ?? []
 }
 
@@ -103,8 +103,9 @@ async function act(session: StoredSession, choice: number): Promise<void> {
   if (choice < 6) {
     // Processes that live one after the other use the same keys: who got no answer asks again.
     const key = `${'k'.repeat(1 + random(4))}${Number(seed) + random(3)}`
+    const whileRunning = random(12) === 0 ? 'replace' : 'queue'
     const [first, second] = await Promise.all([
-      session.submit(`Do ${key}`, { idempotencyKey: key }),
+      session.submit(`Do ${key}`, { idempotencyKey: key, whileRunning }),
       choice === 0 ? session.submit(`Do ${key}`, { idempotencyKey: key }) : undefined,
     ])
     for (const inference of [first, second]) {
@@ -125,7 +126,7 @@ async function act(session: StoredSession, choice: number): Promise<void> {
 async function answerApprovals(session: StoredSession): Promise<void> {
   for (const { approvalId } of (await session.state().catch(() => undefined))?.approvals ?? []) {
     const decision = random(2) === 0 ? 'approved' : 'denied'
-    const isTaken = await session.decide(approvalId, { decision }).then(
+    const isTaken = await session.decide(approvalId, { decision, result: { answered: seed } }).then(
       () => true,
       (error: unknown) => {
         if (isGeppettoError(error) && error.code === 'APPROVAL_UNKNOWN') return false // another round was faster

@@ -8,7 +8,7 @@ import { encodeEvent } from '../../src/events/codec.ts'
 import type { JsonObject } from '../../src/json.ts'
 import { FakeClock, settle } from '../support/fake-clock.ts'
 import { violations, type Effect } from '../support/history.ts'
-import { historyOf, workingEngine } from '../support/session-work.ts'
+import { historyOf, workingEngine, type ToolKind } from '../support/session-work.ts'
 import { countingIds } from '../support/values.ts'
 
 // Two processes, viewers, cancels and submits over one store. Every call of the store waits at a gate; a seed decides
@@ -17,6 +17,10 @@ import { countingIds } from '../support/values.ts'
 const runs = Number(process.env['INTERLEAVINGS'] ?? 2_000)
 const firstSeed = Number(process.env['INTERLEAVING_SEED'] ?? 1)
 const sessionId = 's'
+
+/** Prompts under one key ask for a tool of their client too. */
+const toolsFor = (prompt: string): readonly ToolKind[] =>
+  prompt === 'Do k0' ? ['client', 'none'] : ['none', 'read', 'idempotent']
 
 class Random {
   #state: number
@@ -67,7 +71,7 @@ class Gate {
   }
 }
 
-function storeOf(node: number, store: Store, gate: Gate): Store {
+function storeOf(node: number, store: Store, gate: Gate, random: Random): Store {
   const pass = <T>(work: () => Promise<T>) => gate.pass(node, work)
   return {
     commit: (commit) => pass(() => store.commit(commit)),
@@ -83,7 +87,13 @@ function storeOf(node: number, store: Store, gate: Gate): Store {
     trim: (id, before) => pass(() => store.trim(id, before)),
     delete: (id) => pass(() => store.delete(id)),
     integrity: () => pass(() => store.integrity()),
-    watch: (id, wake) => store.watch(id, () => (gate.dead.has(node) ? undefined : wake())),
+    // A hint may come with its news, without, twice, or not at all.
+    watch: (id, wake) =>
+      store.watch(id, (news) => {
+        const fate = gate.dead.has(node) ? 0 : random.below(4)
+        if (fate > 0) wake(fate === 1 ? undefined : news)
+        if (fate === 3) wake(news)
+      }),
     close: () => store.close(),
   }
 }
@@ -105,22 +115,23 @@ async function interleave(seed: number): Promise<Outcome> {
   const failures: string[] = []
   const newId = countingIds()
   const open = (node: number) =>
-    StoredSession.open(storeOf(node, store, gate), sessionId, {
-      engine: workingEngine((effect) => effects.push(effect)),
+    StoredSession.open(storeOf(node, store, gate, random), sessionId, {
+      engine: workingEngine((effect) => effects.push(effect), undefined, toolsFor),
       clock,
       newId,
     })
   const nodes: Promise<StoredSession>[] = [open(0), open(1)]
   // A refusal is an answer; anything else is not.
   const expectRefusal = (error: unknown) => {
-    if (!isGeppettoError(error) || !/UNKNOWN|QUEUE_FULL/.test(error.code)) failures.push(String(error))
+    if (!isGeppettoError(error) || !/UNKNOWN|QUEUE_FULL|EMPTY_TURN/.test(error.code)) failures.push(String(error))
   }
   const act = async (node: number, choice: number): Promise<void> => {
     const session = await nodes[node]
     if (session === undefined) return
     if (choice < 3) {
       const key = `k${random.below(4)}`
-      const { id } = await session.submit(`Do ${key}`, { idempotencyKey: key })
+      const whileRunning = random.below(6) === 0 ? 'replace' : 'queue'
+      const { id } = await session.submit(`Do ${key}`, { idempotencyKey: key, whileRunning })
       accepted.push({ inferenceId: id, key })
     } else if (choice === 3) await session.cancel()
     else if (choice === 4) {
@@ -128,7 +139,14 @@ async function interleave(seed: number): Promise<Outcome> {
       await session.cancel(queue[0]?.inferenceId ?? active?.inferenceId ?? 'nobody')
     } else if (choice === 5) {
       for (const { approvalId } of (await session.state()).approvals)
-        await session.decide(approvalId, { decision: random.below(2) === 0 ? 'approved' : 'denied' })
+        await session.decide(approvalId, {
+          decision: random.below(2) === 0 ? 'approved' : 'denied',
+          result: { answered: random.below(100) },
+        })
+    } else if (choice === 10) await session.rename(`Title ${random.below(3)}`)
+    else if (choice === 11) {
+      nodes.push(open(nodes.length))
+      await session.handOver(random.below(3_000))
     } else {
       const seen: JsonObject[] = []
       viewers.push({ after: 0, events: seen })
@@ -139,7 +157,8 @@ async function interleave(seed: number): Promise<Outcome> {
     const choice = random.below(24)
     // Cancels are rare, or there would be nothing left to interrupt.
     const isCancel = choice === 3 || choice === 4
-    if (choice < 7 && (!isCancel || random.below(4) === 0))
+    const isHandOver = choice === 11
+    if ((choice < 7 && (!isCancel || random.below(4) === 0)) || choice === 10 || (isHandOver && random.below(4) === 0))
       void act(random.below(nodes.length), choice).catch(expectRefusal)
     else if (choice === 7) {
       const node = random.below(nodes.length)
@@ -152,6 +171,8 @@ async function interleave(seed: number): Promise<Outcome> {
     }
   }
   gate.openAll()
+  // A process that was told to end may still accept a prompt, and leaves it to whoever opens the session next.
+  for (let turn = 0; turn < 20; turn += 1) await settle()
   const healer = await open(nodes.length)
   let isHealed = false
   for (let step = 0; step < 600 && !isHealed; step += 1) {
@@ -180,6 +201,8 @@ test(`${runs} interleavings of two processes keep every promise`, async () => {
   const met = [
     'inference-stopped',
     'inference-resumed',
+    'inference-handed-over',
+    'session-renamed',
     'attempt-discarded',
     'approval-requested',
     'inference-finished',

@@ -42,6 +42,7 @@ export function violations(history: History): readonly string[] {
     ...lifecycles(events, history.isHealed),
     ...acknowledged(events, history),
     ...heard(events, history),
+    ...answeredByClients(events),
     ...restarts(events),
     ...effects(events, history.effects ?? []),
     ...views(history),
@@ -115,6 +116,27 @@ function heard(events: readonly InferenceEvent[], { cancelled = [], decided = []
       .filter((id) => !decisions.has(id))
       .map((id) => `the decision on ${id} was acknowledged and is not in the log`),
   ]
+}
+
+/** What a client answered a call with is its result, and nothing else is. */
+function answeredByClients(events: readonly InferenceEvent[]): readonly string[] {
+  const asked = new Map<string, string>()
+  const answers = new Map<string, string>()
+  const found: string[] = []
+  for (const event of events) {
+    if (!('toolCallId' in event)) continue
+    const call = `${event.inferenceId}/${event.toolCallId}`
+    if (event.type === 'approval-requested' && event.reason === 'client-tool') asked.set(event.approvalId, call)
+    if (event.type === 'approval-decided' && asked.get(event.approvalId) === call && event.decision === 'approved')
+      answers.set(call, canonicalJson(event.result ?? null))
+    if (event.type === 'tool-execution-started' && [...asked.values()].includes(call))
+      found.push(`${call} is its client's to run, and was run here`)
+    if (event.type !== 'tool-result-ready' || ![...asked.values()].includes(call)) continue
+    const result =
+      event.block.payload.error === undefined ? canonicalJson(event.block.payload.result ?? null) : undefined
+    if (result !== answers.get(call)) found.push(`${call} was answered with ${answers.get(call)} and has ${result}`)
+  }
+  return found
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { EngineEvent } from '../../src/events/event.ts'
 import type { Engine } from '../../src/inference/engine.ts'
 import { toolLoop } from '../../src/inference/tool-loop.ts'
-import { defineTool, jsonSchemaInput, type Tool } from '../../src/inference/tool.ts'
+import { defineTool, jsonSchemaInput, type ClientTool, type Tool } from '../../src/inference/tool.ts'
 import { readTurn } from '../../src/store/block-log.ts'
 import { encodeEvent } from '../../src/events/codec.ts'
 import { fromEntry } from '../../src/store/entry.ts'
@@ -14,9 +14,9 @@ export type Pause = (where: string) => Promise<void>
 
 /**
  * What a tool says of its effect; a `guarded` one says nothing, and wants to be allowed first; a `deadly` one may be done
- * again, and kills its process each time.
+ * again, and kills its process each time; a `client` one is run by who answers its approval.
  */
-export type ToolKind = Effect['effect'] | 'guarded' | 'deadly'
+export type ToolKind = Effect['effect'] | 'guarded' | 'deadly' | 'client'
 const kinds = ['none', 'read', 'idempotent'] as const
 
 /**
@@ -45,7 +45,13 @@ export function workingEngine(
       },
     })
   })
-  return toolLoop(model(pause, asksFor), tools, { maxParallel: 2 })
+  const client: ClientTool = {
+    name: 'tool_client',
+    description: 'Is done elsewhere.',
+    input: jsonSchemaInput({ type: 'object' }),
+    runsOn: 'client',
+  }
+  return toolLoop(model(pause, asksFor), [...tools, client], { maxParallel: 2 })
 }
 
 function model(pause: Pause, asksFor: (prompt: string) => readonly ToolKind[]): Engine {
