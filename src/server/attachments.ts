@@ -7,7 +7,7 @@ import type { ImagePart } from '../turns/block.ts'
 const imageLimit = 5_242_880
 export const imagesLimit = 15_728_640
 
-/** An image as a client sends it: its bytes as base64, or an address that the provider is to look at. */
+/** An image as a client sends it: its bytes as base64, also as a data URL, or an address that the provider is to look at. */
 export const attachmentSchema = v.variant('type', [
   v.object({ type: v.literal('image'), media_type: v.string(), data: v.string() }),
   v.object({ type: v.literal('image_url'), url: v.string() }),
@@ -25,7 +25,8 @@ const signatures: Readonly<Record<string, (bytes: Uint8Array) => boolean>> = {
 /** The attachments as parts of a prompt. Throws ATTACHMENT_INVALID and REQUEST_TOO_LARGE, naming which. */
 export function imagesOf(attachments: readonly Attachment[]): readonly ImagePart[] {
   let total = 0
-  return attachments.map((attachment, index) => {
+  return attachments.map((sent, index) => {
+    const attachment = withoutDataUrl(sent, index)
     if (attachment.type === 'image_url') return imageUrl(addressOf(attachment.url, index))
     const bytes = bytesOf(attachment.data, index)
     total += bytes.byteLength
@@ -44,6 +45,13 @@ export function imagesOf(attachments: readonly Attachment[]): readonly ImagePart
     if (!isSo(bytes)) throw invalid(index, `the bytes are no ${attachment.media_type}`)
     return imageBytes(bytes, attachment.media_type.toLowerCase())
   })
+}
+
+function withoutDataUrl(sent: Attachment, index: number): Attachment {
+  if (sent.type === 'image' || !sent.url.startsWith('data:')) return sent
+  const [, type, data] = /^data:([^;,]+)(?:;[^;,]+)*;base64,(.*)$/s.exec(sent.url) ?? []
+  if (type !== undefined && data !== undefined) return { type: 'image', media_type: type, data }
+  throw invalid(index, 'a data URL must be base64, as data:image/png;base64,…')
 }
 
 // It is the provider that fetches it, never this server.

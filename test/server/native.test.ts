@@ -360,6 +360,13 @@ describe('attachments', () => {
 
   test.each<[what: string, attachment: object, status: number, code?: string]>([
     ['an image', { type: 'image', media_type: 'image/png', data: pixel }, 202],
+    ['an image in its address', { type: 'image_url', url: `data:image/png;base64,${pixel}` }, 202],
+    [
+      'bytes of another type in an address',
+      { type: 'image_url', url: `data:image/jpeg;base64,${pixel}` },
+      400,
+      'ATTACHMENT_INVALID',
+    ],
     ['an address for the provider', { type: 'image_url', url: 'https://example.com/cat.png' }, 202],
     [
       'bytes that are another type',

@@ -63,9 +63,7 @@ export function promptOf({ id, parts }: SentMessage): SentPrompt {
 }
 
 function attachmentOf({ url = '', mediaType = '' }: SentPart): Attachment {
-  const inline = /^data:([^;,]+)(?:;[^;,]+)*;base64,(.*)$/s.exec(url)
-  if (inline !== null) return { type: 'image', media_type: inline[1] ?? '', data: inline[2] ?? '' }
-  if (mediaType.startsWith('image/')) return { type: 'image_url', url }
+  if (mediaType.startsWith('image/') || url.startsWith('data:')) return { type: 'image_url', url }
   throw new GeppettoError(
     'ATTACHMENT_INVALID',
     `A file of type ${mediaType} cannot be shown to the model; send images.`,

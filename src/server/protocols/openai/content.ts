@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import { GeppettoError } from '../../../errors.ts'
 import { tryParseJson, type Json } from '../../../json.ts'
 import {
   assistantText,
@@ -10,7 +9,7 @@ import {
   type ImagePart,
   type ToolCallBlock,
 } from '../../../turns/block.ts'
-import { imagesLimit, imagesOf, type Attachment } from '../../attachments.ts'
+import { imagesLimit, imagesOf } from '../../attachments.ts'
 import { bodyLimit } from '../../body.ts'
 
 /** Bytes of a request: whole conversations, with images as base64. */
@@ -68,16 +67,9 @@ function imagesIn(content: Content | null | undefined): readonly ImagePart[] {
     if (part.type === 'image_url') return { url: part.image_url.url, detail: part.image_url.detail }
     return part.type === 'input_image' ? { url: part.image_url, detail: part.detail } : []
   })
-  const images = imagesOf(sent.map(({ url }) => attachmentOf(url)))
+  const images = imagesOf(sent.map(({ url }) => ({ type: 'image_url', url })))
   return images.map((image, index) => {
     const { detail: asked } = sent[index] ?? {}
     return asked === undefined || asked === null ? image : { ...image, detail: asked }
   })
-}
-
-function attachmentOf(url: string): Attachment {
-  if (!url.startsWith('data:')) return { type: 'image_url', url }
-  const [, mediaType, data] = /^data:([^;,]+);base64,(.*)$/s.exec(url) ?? []
-  if (mediaType !== undefined && data !== undefined) return { type: 'image', media_type: mediaType, data }
-  throw new GeppettoError('ATTACHMENT_INVALID', 'image_url: a data URL must be base64, as data:image/png;base64,….')
 }
