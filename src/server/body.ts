@@ -52,7 +52,7 @@ function objectOf(text: string): JsonObject {
 }
 
 /** The body as text, never more of it in memory than `limit` bytes. */
-export async function readText(request: Request, limit = bodyLimit): Promise<string> {
+async function readText(request: Request, limit = bodyLimit): Promise<string> {
   const declared = Number(request.headers.get('content-length') ?? 0)
   if (declared > limit) throw tooLarge(limit)
   const decoder = new TextDecoder()

@@ -233,6 +233,7 @@ export class GeppettoServer {
     }
     app.notFound((c) => {
       const { pathname } = new URL(c.req.url)
+      if (this.#sockets.has(c.req.path)) return refuse(socketsOnly(pathname), c)
       const methods = this.#methodsAt(c.req.path)
       if (methods.length === 0) return refuse(unknownRoute(pathname), c)
       const allow = methods.join(', ')
@@ -247,8 +248,7 @@ export class GeppettoServer {
   /** The methods that the path has a route for. */
   #methodsAt(path: string): readonly string[] {
     const here = this.routes.filter((route) => isAt(route.path, path)).map(({ method }) => method)
-    const methods = new Set(here.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))
-    return [...methods].filter((method) => method !== 'SOCKET')
+    return [...new Set(here.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))]
   }
 
   /** Gives each answer the headers that all have (a dialect that says more of its own keeps it), and counts it. */
@@ -329,6 +329,10 @@ function unknownRoute(path: string): GeppettoError {
 
 function methodNotAllowed(method: string, path: string, allow: string): GeppettoError {
   return new GeppettoError('METHOD_NOT_ALLOWED', `There is no ${method} at ${path}; it takes ${allow}.`)
+}
+
+function socketsOnly(path: string): GeppettoError {
+  return new GeppettoError('REQUEST_INVALID', `${path} is for WebSockets: ask for one with an upgrade.`)
 }
 
 /** Whether the path is one of the route's, such as `/sessions/a` of `/sessions/:id`. */

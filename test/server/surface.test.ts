@@ -49,6 +49,11 @@ describe('a route', () => {
     ])
   })
 
+  test('of sockets says so to whoever comes without one', async () => {
+    const response = await send('GET', '/api/ws')
+    expect([response.status, await response.json()]).toMatchObject([400, { code: 'REQUEST_INVALID' }])
+  })
+
   test('says what it takes to whoever asks for its options', async () => {
     const response = await send('OPTIONS', '/api/sessions/s')
     expect([response.status, response.headers.get('allow')]).toEqual([204, 'GET, HEAD, PATCH, DELETE'])
