@@ -1,14 +1,30 @@
 import { describe, expect, test } from 'vitest'
 import { recordLog } from '../../../../test/support/recorded-log.ts'
-import { editTurn } from '../../../../src/inference/engine.ts'
+import { calculator } from '../../../../src/inference/builtin-tools.ts'
+import { editTurn, type ToolSpec } from '../../../../src/inference/engine.ts'
 import { systemPrompt } from '../../../../src/middleware/system-prompt.ts'
+import { callSettings, type CallSettings } from '../../../../src/inference/settings.ts'
+import type { Json } from '../../../../src/json.ts'
+import { toRequest as anthropicRequest } from '../../../../src/providers/anthropic/request.ts'
+import { toRequest as geminiRequest } from '../../../../src/providers/gemini/request.ts'
+import { toRequest as openaiResponsesRequest } from '../../../../src/providers/openai-responses/request.ts'
+import { toRequest as chatRequest } from '../../../../src/providers/openai/request.ts'
+import { vendorOf } from '../../../../src/providers/openai/vendors.ts'
+import type { ProviderRequest } from '../../../../src/providers/protocol.ts'
 import { encodeBlock } from '../../../../src/turns/encode.ts'
+import type { Turn } from '../../../../src/turns/turn.ts'
 import type { LogEvent } from './log.ts'
 import { cacheSteps, piecesOf, type SentRequest } from './prompt-cache.ts'
 import { recordTurns } from './recorded-turns.ts'
 
-/** The requests of a log, of which each holds its blocks. */
-function requestsOf(events: readonly LogEvent[]): readonly SentRequest[] {
+/** What a request of a log says, by default its blocks as they are. */
+type Project = (turn: Turn) => Json
+const blocksAlone: Project = ({ blocks }) => ({
+  model: 'test-1',
+  blocks: blocks.map(({ metadata: _metadata, ...block }) => encodeBlock(block)),
+})
+
+function requestsOf(events: readonly LogEvent[], project = blocksAlone): readonly SentRequest[] {
   return recordTurns(events).flatMap(({ states, inferenceIds }) =>
     states
       .filter(({ phase }) => phase === 'as_sent')
@@ -19,12 +35,15 @@ function requestsOf(events: readonly LogEvent[]): readonly SentRequest[] {
         attempt: 1,
         provider: 'test',
         model: 'test-1',
-        body: { model: 'test-1', blocks: turn.blocks.map(({ metadata: _metadata, ...block }) => encodeBlock(block)) },
+        body: project(turn),
         isExact: true,
         repairs: [],
       })),
   )
 }
+
+const openaiRequest = (turn: Turn, settings: CallSettings, tools: readonly ToolSpec[]): ProviderRequest =>
+  chatRequest(vendorOf('https://api.openai.com/v1', 'm'), turn, settings, tools)
 
 describe('the prompt cache', () => {
   test('a conversation that only goes on keeps its whole beginning', async () => {
@@ -35,6 +54,29 @@ describe('the prompt cache', () => {
       [3, 6, undefined],
       [6, 9, undefined],
     ])
+  })
+
+  test.each([
+    ['openai', openaiRequest],
+    ['openai-responses', openaiResponsesRequest],
+    ['anthropic', anthropicRequest],
+    ['gemini', geminiRequest],
+  ])('of %s is whole while a conversation goes on, and broken where it does not', async (_name, toRequest) => {
+    const body: Project = (turn) => toRequest(turn, callSettings(turn, { model: 'm' }), [calculator]).body
+    const events = await recordLog({ prompts: ['What is 17 * 23?', 'Say hello', 'Say goodbye'] })
+    const goingOn = cacheSteps(requestsOf(events, body), recordTurns(events)).slice(1)
+    expect(goingOn.map(({ step }) => step.broken)).toEqual([undefined, undefined, undefined])
+    for (const { step } of goingOn) expect(step.stablePieces).toBeGreaterThan(1)
+
+    const shout = editTurn('shout', (turn) => {
+      const [first, ...rest] = turn.blocks
+      if (first?.kind !== 'system' || rest.length < 3) return turn
+      return { ...turn, blocks: [{ ...first, payload: { text: 'BE BRIEF.' } }, ...rest] }
+    })
+    const shouted = await recordLog({ middleware: [systemPrompt('Be brief.'), shout], prompts: ['Say one', 'Say two'] })
+    const [, second] = cacheSteps(requestsOf(shouted, body), recordTurns(shouted))
+    expect(second?.step.broken?.before).toContain('Be brief.')
+    expect(second?.step.broken?.block).toMatchObject({ index: 0, by: { by: 'shout', act: 'changed' } })
   })
 
   test('a middleware that writes the time into the prompt is named, with the block', async () => {
