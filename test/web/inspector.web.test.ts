@@ -54,7 +54,8 @@ async function answered(profiles: readonly [Profile, ...Profile[]], prompts: rea
 
 const option = (page: Page, name: RegExp) => page.getByRole('option', { name })
 
-describe('the inspector', () => {
+// Long enough for browser, server and axe on a busy machine: it ends what hangs, and measures nothing.
+describe('the inspector', { timeout: 60_000 }, () => {
   useBrowser()
 
   test('finds the middleware that dropped a block, starting from the chat', async () => {
