@@ -34,15 +34,16 @@ export async function readTimeline(
 ): Promise<TimelineWindow> {
   const ends = await endsBefore(store, head, before, inferences + 1)
   const open = before === head.ordinal ? openInferences(head) : []
-  let from = ends[inferences] ?? head.firstOrdinal - 1
+  // Turns outlive the events that led to them: an end may be one that the log does not have any more.
+  const placeOf = (end = 0) => Math.max(end, head.firstOrdinal - 1)
+  let from = placeOf(ends[inferences])
   for (;;) {
     const { timeline, begun } = await fold(store, head.sessionId, from, before)
     const first = await firstPrompt(store, head.sessionId, [...begun, ...open])
-    if (from < head.firstOrdinal || first > from)
-      return { timeline, from: Math.max(from, head.firstOrdinal - 1), isComplete: from < head.firstOrdinal }
+    if (from < head.firstOrdinal || first > from) return { timeline, from, isComplete: from < head.firstOrdinal }
     // Somebody who was answered later had asked before: the page has to begin before that.
     const [earlier] = await endsBefore(store, head, first - 1, 1)
-    from = earlier ?? head.firstOrdinal - 1
+    from = placeOf(earlier)
   }
 }
 
