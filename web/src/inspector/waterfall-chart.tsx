@@ -43,10 +43,15 @@ export function WaterfallChart({ waterfall, nowMs }: { readonly waterfall: Water
             >
               <span className="flex min-w-0 items-baseline gap-2">
                 <span className="w-16 shrink-0 text-xs text-ink-faint">{kindNames[span.kind]}</span>
-                <span className={classes('truncate', span.outcome === 'failed' && 'text-negative')}>{span.label}</span>
+                <span className={classes('truncate', isBad(span) && 'text-negative')}>{span.label}</span>
               </span>
               <Bar span={span} startMs={startMs} totalMs={totalMs} nowMs={nowMs} />
               <span className="text-right font-mono text-xs text-ink-soft">{formatMs(lengthOf(span, nowMs))}</span>
+              {span.outcome === 'lost' && (
+                <span className="col-span-full text-xs text-negative">
+                  Its process died; the next one went on here.
+                </span>
+              )}
               {span.outcome === 'failed' && span.detail !== undefined && (
                 <span className="col-span-full text-xs text-negative wrap-anywhere">{span.detail}</span>
               )}
@@ -56,6 +61,10 @@ export function WaterfallChart({ waterfall, nowMs }: { readonly waterfall: Water
       </ol>
     </section>
   )
+}
+
+function isBad({ outcome }: Span): boolean {
+  return outcome === 'failed' || outcome === 'lost'
 }
 
 function Bar({
@@ -72,7 +81,7 @@ function Bar({
   const part = (ms: number) => `${(ms / totalMs) * 100}%`
   const length = lengthOf(span, nowMs)
   const waited = span.firstOutputMs === undefined ? 0 : span.firstOutputMs - span.startMs
-  const fill = span.outcome === 'failed' ? 'fill-negative' : bars[span.kind]
+  const fill = isBad(span) ? 'fill-negative' : bars[span.kind]
   return (
     <svg className="order-last col-span-full h-3 w-full overflow-visible sm:order-none sm:col-span-1" aria-hidden>
       <line x1="0" x2="100%" y1="6" y2="6" className="stroke-line" />

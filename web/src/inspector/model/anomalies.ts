@@ -188,7 +188,7 @@ const verySlowMs = 30_000
 
 /** Steps that took far longer than those of their kind. */
 function slowSteps(waterfalls: readonly Waterfall[]): readonly Anomaly[] {
-  const ended = waterfalls.flatMap(({ spans }) => spans).filter((span): span is EndedSpan => span.endMs !== undefined)
+  const ended = waterfalls.flatMap(({ spans }) => spans).filter(isTimed)
   return timedKinds.flatMap((kind) => {
     const spans = ended.filter((span) => span.kind === kind)
     const lengths = spans.map((span) => span.endMs - span.startMs).toSorted((left, right) => left - right)
@@ -204,7 +204,11 @@ function slowSteps(waterfalls: readonly Waterfall[]): readonly Anomaly[] {
   })
 }
 
-type EndedSpan = Span & { readonly endMs: number }
+type TimedSpan = Span & { readonly endMs: number }
+
+function isTimed(span: Span): span is TimedSpan {
+  return span.endMs !== undefined && span.outcome !== 'lost'
+}
 
 /** What does not have the shape that it should have: unknown events, values that are not what their key says. */
 function misshapen(events: readonly LogEvent[]): readonly Anomaly[] {

@@ -37,6 +37,25 @@ describe('a waterfall', () => {
     expect(call?.firstOutputMs).toBeGreaterThan(call?.startMs ?? 0)
   })
 
+  test('a process that died leaves what it was at without an end, and a question open', () => {
+    const called = log.findIndex(({ type }) => type === 'tool-call-requested')
+    const { turnId = '', inferenceId = '' } = log[called]!
+    const at = (second: number) => ({ ordinal: second, at: new Date(second * 1_000).toISOString() })
+    const ids = { sessionId: 's', turnId, inferenceId }
+    const asked = { approvalId: 'a', toolName: 'pay', input: {}, reason: 'policy' as const, hash: '' }
+    const events: readonly LogEvent[] = [
+      ...secondsApart(log.slice(0, called)),
+      { type: 'approval-requested', ...asked, ...ids, toolCallId: 'c', ...at(100) },
+      { type: 'inference-resumed', restarts: 1, ...ids, ...at(200) },
+      { type: 'approval-decided', approvalId: 'a', decision: 'approved', ...ids, toolCallId: 'c', ...at(300) },
+    ]
+    expect(waterfallsOf(events)[0]?.spans.map(({ kind, outcome, endMs }) => [kind, outcome, endMs])).toEqual([
+      ['queue', 'done', expect.any(Number)],
+      ['attempt', 'lost', 200_000],
+      ['approval', 'done', 300_000],
+    ])
+  })
+
   test('what has no end is open', () => {
     const until = log.findIndex(({ type }) => type === 'text-delta')
     const last = waterfallsOf(log.slice(0, until)).at(-1)

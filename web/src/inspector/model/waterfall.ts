@@ -19,7 +19,8 @@ export interface Span {
   readonly endMs?: number
   /** Of the event that begins it. */
   readonly ordinal: number
-  readonly outcome: 'open' | 'done' | 'failed'
+  /** `lost`: its process died meanwhile, and `endMs` is when the next one went on. */
+  readonly outcome: 'open' | 'done' | 'failed' | 'lost'
   /** When the first of its output came, in milliseconds since 1970. */
   readonly firstOutputMs?: number
   readonly detail?: string
@@ -74,9 +75,9 @@ function add(draft: Draft, event: InferenceEvent): void {
     const span = draft.spans.get(id)
     if (span?.outcome === 'open') draft.spans.set(id, { ...span, ...made })
   }
-  const end = (id: string, outcome: 'done' | 'failed' = 'done', detail?: string) =>
+  const end = (id: string, outcome: 'done' | 'failed' | 'lost' = 'done', detail?: string) =>
     change(id, { endMs: timeOf(event), outcome, ...(detail !== undefined && { detail }) })
-  const endAll = (kind: SpanKind, outcome: 'done' | 'failed' = 'done') => {
+  const endAll = (kind: SpanKind, outcome: 'done' | 'failed' | 'lost' = 'done') => {
     for (const span of draft.spans.values()) if (span.kind === kind) end(span.id, outcome)
   }
   // Nothing says that a pause has ended: the next thing that happens does.
@@ -91,7 +92,8 @@ function add(draft: Draft, event: InferenceEvent): void {
     case 'inference-handed-over':
       return begin(`${inferenceId}.handover.${event.ordinal}`, 'handover', 'Handed over')
     case 'inference-resumed':
-      for (const kind of spanKinds) endAll(kind, kind === 'handover' || kind === 'approval' ? 'done' : 'failed')
+      // A question that was asked waits on; what the process was at when it died has no end that anybody saw.
+      for (const kind of spanKinds) if (kind !== 'approval') endAll(kind, kind === 'handover' ? 'done' : 'lost')
       return
     case 'provider-call-started': {
       endAll('wait')
