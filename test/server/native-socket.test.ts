@@ -76,6 +76,25 @@ test('commands are answered under their ids, and the same id again is the same p
   expect(await another.next()).toMatchObject({ control: 'error', id: '2', code: 'IDEMPOTENCY_KEY_REUSED' })
 })
 
+test.each([
+  ['create', {}],
+  ['fork', { session_id: 'forked' }],
+])('a command to %s that is sent again makes no second session', async (type, more) => {
+  using socket = await greeted()
+  socket.say({ type: 'create', id: 'first', params: { session_id: 'forked' } })
+  socket.say({ type: 'submit', id: 'said', session_id: 'forked', params: { prompt: 'Say hello' } })
+  socket.say({ type: 'subscribe', session_id: 'forked' })
+  await socket.until(({ type: event }) => event === 'inference-finished')
+  const command = { type, id: `again-${type}`, ...more }
+  socket.say(command)
+  const [answer] = (await socket.until(ack(command.id))).slice(-1)
+  using another = await greeted()
+  another.say(command)
+  expect(await another.next()).toEqual(answer)
+  another.say({ ...command, id: `other-${type}` })
+  expect((await another.next())['result']).not.toEqual(answer?.['result'])
+})
+
 test('one socket follows several sessions, each in its order, and leaves one without the others', async () => {
   using socket = await greeted()
   for (const id of ['left', 'right']) {

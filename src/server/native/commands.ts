@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { GeppettoError } from '../../errors.ts'
+import { GeppettoError, isGeppettoError } from '../../errors.ts'
 import { canonicalJson, type Json, type JsonObject } from '../../json.ts'
 import { stepPhases, type StepEdit } from '../../inference/steps.ts'
 import type { StoredSession } from '../../session/stored-session.ts'
@@ -7,6 +7,7 @@ import type { Block } from '../../turns/block.ts'
 import { decodeBlock } from '../../turns/decode.ts'
 import { runtimeKey } from '../../turns/keys.ts'
 import type { Turn } from '../../turns/turn.ts'
+import { sha256Hex } from '../../sha256.ts'
 import type { Access } from '../access.ts'
 import { attachmentSchema, imagesOf } from '../attachments.ts'
 import { parseAs } from '../body.ts'
@@ -83,10 +84,23 @@ export interface Accepted extends JsonObject {
   readonly inference_id: string
 }
 
+/**
+ * The id of the session that a command makes which says none: the same for the same key, so that a command that is sent
+ * again makes no second one.
+ */
+function idFor({ principal }: Access, key: string | undefined, of = ''): { readonly id?: string } {
+  return key === undefined ? {} : { id: sha256Hex(canonicalJson([principal.tenant, of, key])).slice(0, 32) }
+}
+
 /** `{session_id?}` makes an empty session; one of the caller's that is there already is left as it is. */
-export async function createSession(context: ServerContext, access: Access, body: unknown): Promise<JsonObject> {
+export async function createSession(
+  context: ServerContext,
+  access: Access,
+  body: unknown,
+  key?: string,
+): Promise<JsonObject> {
   access.require('write')
-  const { session_id, id } = parseAs(createSchema, body)
+  const { session_id, id = idFor(access, key).id } = parseAs(createSchema, body)
   return { session_id: await context.conversations.create(access.principal, session_id ?? id) }
 }
 
@@ -286,13 +300,19 @@ export async function forkSession(
   access: Access,
   sessionId: string,
   body: unknown,
+  key?: string,
 ): Promise<JsonObject> {
   access.require('write')
   const { turn_id: turnId, before, session_id: id } = parseAs(forkSchema, body)
   const point = { ...(turnId !== undefined && { turnId }), ...(before !== undefined && { before }) }
-  const named = { ...point, ...(id !== undefined && { id }) }
-  return {
-    session_id: await context.conversations.fork(access.principal, sessionId, named),
-    origin: { session_id: sessionId },
+  const keyed = idFor(access, key, canonicalJson([sessionId, point]))
+  const named = { ...point, ...(id === undefined ? keyed : { id }) }
+  const origin = { session_id: sessionId }
+  try {
+    return { session_id: await context.conversations.fork(access.principal, sessionId, named), origin }
+  } catch (error) {
+    const isSentAgain = id === undefined && keyed.id !== undefined && isGeppettoError(error, 'SESSION_EXISTS')
+    if (!isSentAgain) throw error
+    return { session_id: keyed.id, origin }
   }
 }

@@ -31,6 +31,11 @@ const id = v.object({ session_id: v.string() })
 const turnsAs = { ...json(turnPageSchema), 'application/yaml': v.string() }
 const { turn_id: _turn, ...ofTurn } = turnsQuery.entries
 
+const keyHeaders = {
+  'idempotency-key': 'The same key gives the same answer, however often it is sent.',
+  'x-idempotency-key': 'The same, under an older name.',
+}
+
 /** Our own API, for its document. Each row is a route of routes.ts (or the one of tickets), and the reverse. */
 export const operations: Api = {
   title: 'Geppetto',
@@ -57,6 +62,7 @@ export const operations: Api = {
   operations: [
     {
       ...{ method: 'post', path: '/sessions', name: 'createSession', summary: 'Makes an empty session.' },
+      headers: keyHeaders,
       body: { schema: createSchema, isOptional: true },
       answer: { status: 201, content: json(id) },
     },
@@ -89,10 +95,7 @@ export const operations: Api = {
     {
       ...{ method: 'post', path: '/sessions/:id/messages', name: 'submitMessage' },
       summary: 'Accepts a prompt: it is stored, and will be answered.',
-      headers: {
-        'idempotency-key': 'The same key gives the same answer, however often it is sent.',
-        'x-idempotency-key': 'The same, under an older name.',
-      },
+      headers: keyHeaders,
       body: { schema: messageSchema },
       answer: { status: 202, content: json(acceptedSchema) },
     },
@@ -108,6 +111,7 @@ export const operations: Api = {
     {
       ...{ method: 'post', path: '/sessions/:id/fork', name: 'forkSession' },
       summary: 'Begins a session that goes on from a turn of this one, by default the latest.',
+      headers: keyHeaders,
       body: { schema: forkSchema, isOptional: true },
       answer: { status: 201, content: json(v.object({ session_id: v.string(), origin: id })) },
     },

@@ -37,6 +37,7 @@ export function nativeRoutes(context: ServerContext): Routes {
   const { conversations } = context
   const principal = (c: Context<RouteEnv>) => c.get('access').principal
   const id = (c: Context<RouteEnv>) => c.req.param('id') ?? ''
+  const keyOf = (c: Context<RouteEnv>) => c.req.header('idempotency-key') ?? c.req.header('x-idempotency-key')
   const routes = new Hono<RouteEnv>()
   routes.use('/sessions/:id/*', async (c, next) => {
     c.set('subject', { sessionId: id(c) })
@@ -44,7 +45,7 @@ export function nativeRoutes(context: ServerContext): Routes {
   })
 
   routes.post('/sessions', async (c) =>
-    c.json(await createSession(context, c.get('access'), await readOptionalJson(c.req.raw)), 201),
+    c.json(await createSession(context, c.get('access'), await readOptionalJson(c.req.raw), keyOf(c)), 201),
   )
   routes.get('/sessions', async (c) => {
     const { limit = 50, before } = parseAs(pageQuery, c.req.query())
@@ -75,8 +76,7 @@ export function nativeRoutes(context: ServerContext): Routes {
   })
   routes.post('/sessions/:id/messages', async (c) => {
     const body = await readJson(c.req.raw, v.unknown(), messageLimit)
-    const key = c.req.header('idempotency-key') ?? c.req.header('x-idempotency-key')
-    const accepted = await submitMessage(context, c.get('access'), id(c), body, key)
+    const accepted = await submitMessage(context, c.get('access'), id(c), body, keyOf(c))
     c.set('subject', { sessionId: id(c), inferenceId: accepted.inference_id, turnId: accepted.turn_id })
     return c.json(accepted, 202)
   })
@@ -84,7 +84,7 @@ export function nativeRoutes(context: ServerContext): Routes {
     c.json(await cancelInference(context, c.get('access'), id(c), await readOptionalJson(c.req.raw)), 202),
   )
   routes.post('/sessions/:id/fork', async (c) =>
-    c.json(await forkSession(context, c.get('access'), id(c), await readOptionalJson(c.req.raw)), 201),
+    c.json(await forkSession(context, c.get('access'), id(c), await readOptionalJson(c.req.raw), keyOf(c)), 201),
   )
   routes.post('/sessions/:id/approvals/:approval', async (c) => {
     const body = await readJson(c.req.raw, v.unknown())

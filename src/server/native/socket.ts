@@ -108,13 +108,13 @@ class NativeConnection {
     const [context, access] = [this.#context, this.#access]
     switch (command.type) {
       case 'create':
-        return createSession(context, access, command.params ?? {})
+        return createSession(context, access, command.params ?? {}, command.id)
       case 'submit':
         return submitMessage(context, access, command.session_id, command.params, command.id)
       case 'cancel':
         return cancelInference(context, access, command.session_id, command.params ?? {})
       case 'fork':
-        return forkSession(context, access, command.session_id, command.params ?? {})
+        return forkSession(context, access, command.session_id, command.params ?? {}, command.id)
       case 'decide':
         return decideApproval(context, access, command.session_id, command.approval_id, command.params)
       case 'continue':
