@@ -93,7 +93,8 @@ function add(draft: Draft, event: InferenceEvent): void {
       return begin(`${inferenceId}.handover.${event.ordinal}`, 'handover', 'Handed over')
     case 'inference-resumed':
       // A question that was asked waits on; what the process was at when it died has no end that anybody saw.
-      for (const kind of spanKinds) if (kind !== 'approval') endAll(kind, kind === 'handover' ? 'done' : 'lost')
+      for (const kind of spanKinds)
+        if (kind !== 'approval') endAll(kind, kind === 'handover' || kind === 'wait' ? 'done' : 'lost')
       return
     case 'provider-call-started': {
       endAll('wait')
