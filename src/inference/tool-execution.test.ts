@@ -303,6 +303,28 @@ describe('when a tool fails', () => {
     expect(attempts()).toBe(4)
   })
 
+  test.each([
+    [undefined, 1],
+    ['read', 3],
+    ['idempotent', 3],
+  ] as const)('`retry` runs a tool of effect %s, whose time was up, %i times', async (effect, runs) => {
+    let starts = 0
+    const hanging = testTool(
+      'hanging',
+      () => {
+        starts += 1
+        return forEver()
+      },
+      effect === undefined ? {} : { effect },
+    )
+    const { inference, clock } = startRun(
+      toolLoop(eventEngine(toolReply(['c1', 'hanging']), textReply('Sorry.')), [hanging], { onError: 'retry' }),
+    )
+    await clock.advance(200_000)
+    expect(answersOf(await inference.result)).toEqual([['c1', 'the tool did not finish within 30000 ms']])
+    expect(starts).toBe(runs)
+  })
+
   test('`retry` ends its wait when the run is cancelled', async () => {
     const { flaky, attempts } = failing(9)
     const { inference, clock } = startRun(

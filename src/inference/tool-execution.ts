@@ -77,7 +77,7 @@ export async function executeToolCall(
       await execution.emit(startEvent(tool, permit, call, execution))
       hasBegun = true
       if (context.signal.aborted) throw failure('the tool was not run: the run was cancelled before')
-      const returned = await withRetries(execution, () => attempt(tool, permit.input, id, execution))
+      const returned = await withRetries(tool, execution, () => attempt(tool, permit.input, id, execution))
       return toolResult(id, toStoredJson('the result', returned, maxResultChars))
     } finally {
       execution.end()
@@ -85,6 +85,13 @@ export async function executeToolCall(
   } catch (error) {
     if (error instanceof LeftBehind || (!hasBegun && isStopping(context))) return undefined
     return toolError(id, boundedText(messageOf(error), maxResultChars))
+  }
+}
+
+/** A tool did not end in its time: what it did, or still does, nobody can say. */
+class OutOfTime extends GeppettoError {
+  constructor(timeoutMs: number) {
+    super('TOOL_FAILED', `the tool did not finish within ${timeoutMs} ms`)
   }
 }
 
@@ -303,9 +310,7 @@ async function inTime<T>(
   }
   context.signal.throwIfAborted()
   context.signal.addEventListener('abort', stopWithRun, { once: true })
-  let cancelTimer = context.clock.schedule(timeoutMs, () =>
-    end(failure(`the tool did not finish within ${timeoutMs} ms`)),
-  )
+  let cancelTimer = context.clock.schedule(timeoutMs, () => end(new OutOfTime(timeoutMs)))
   try {
     return await Promise.race([timeUp.promise, startOf(() => work(abort.signal))])
   } finally {
@@ -319,12 +324,13 @@ async function startOf<T>(work: () => T | Promise<T>): Promise<T> {
   return work()
 }
 
-async function withRetries<T>({ retry, context }: ToolExecution, run: () => Promise<T>): Promise<T> {
+async function withRetries<T>({ effect }: Tool, { retry, context }: ToolExecution, run: () => Promise<T>): Promise<T> {
   for (let retries = 0; ; retries += 1) {
     try {
       return await run()
     } catch (error) {
-      if (retries >= retry.maxRetries || context.signal.aborted) throw error
+      const mayHaveWorked = error instanceof OutOfTime && effect === undefined
+      if (mayHaveWorked || retries >= retry.maxRetries || context.signal.aborted) throw error
       const rested = sleep(context.clock, retry.backoffMs * retry.backoffFactor ** retries, context.signal)
       await rested.catch(() => Promise.reject(error as Error)) // a cancel ends the wait, and this is how the call ended
     }

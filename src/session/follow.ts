@@ -8,6 +8,8 @@ import { unknownSession } from './writer.ts'
 export interface FollowOptions {
   /** The last event that is known; 0 for none. */
   readonly after?: number
+  /** Which of the sessions of this id is meant (`Head.incarnation`), when it was looked at before. Default: the one that is there. */
+  readonly incarnation?: string
   /** Aborting it ends the iteration. */
   readonly signal?: AbortSignal
 }
@@ -41,14 +43,16 @@ export async function* followLog(
   store: Store,
   sessionId: string,
   clock: Clock,
-  { after = 0, signal }: FollowOptions = {},
+  { after = 0, incarnation: meant, signal }: FollowOptions = {},
 ): AsyncGenerator<readonly LogEntry[], void> {
   const bell = new Bell(clock)
   const unwatch = store.watch(sessionId, (news) => bell.ring(news))
   const stop = () => bell.ring()
   signal?.addEventListener('abort', stop, { once: true })
   try {
-    const { incarnation } = requireCursor(await store.head(sessionId), sessionId, after)
+    const head = await store.head(sessionId)
+    if (head !== undefined && head.incarnation !== (meant ?? head.incarnation)) throw unknownSession(sessionId)
+    const { incarnation } = requireCursor(head, sessionId, after)
     let cursor = after
     const isStopped = () => signal?.aborted === true
     while (!isStopped()) {
@@ -143,11 +147,10 @@ class Bell {
   /** The entries behind `cursor` that it was told of, when none is missing between. They are told once. */
   newsAfter(cursor: number, incarnation: string): readonly LogEntry[] | undefined {
     const news = this.#news
-    const isTooMuch = this.#count > mostNews || this.#chars > mostNewsChars
     this.#news = []
     this.#count = 0
     this.#chars = 0
-    if (isTooMuch || news.some((one) => one.incarnation !== incarnation)) return undefined
+    if (news.some((one) => one.incarnation !== incarnation)) return undefined
     const entries = news.flatMap((one) => one.entries).filter(({ ordinal }) => ordinal > cursor)
     const isWhole = entries.length > 0 && entries.every(({ ordinal }, index) => ordinal === cursor + index + 1)
     return isWhole ? entries : undefined
@@ -164,6 +167,6 @@ class Bell {
     this.#count += news.entries.length
     for (const { body } of news.entries) this.#chars += body.length
     if (this.#count <= mostNews && this.#chars <= mostNewsChars) this.#news.push(news)
-    else this.#news = []
+    else this.#news = [] // until it is asked for: whoever asks reads
   }
 }

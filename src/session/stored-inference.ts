@@ -1,11 +1,16 @@
-import type { Clock } from '../clock.ts'
 import { GeppettoError } from '../errors.ts'
-import { isTerminal, type InferenceEvent, type InferenceScope, type TerminalEvent } from '../events/event.ts'
+import {
+  isTerminal,
+  type InferenceEvent,
+  type InferenceScope,
+  type TerminalEvent,
+  type UnknownEvent,
+} from '../events/event.ts'
 import { InferenceCancelledError, InferenceInterruptedError } from '../inference/inference-error.ts'
 import { readTurn } from '../store/block-log.ts'
 import type { Store } from '../store/store.ts'
 import { createTurn, type Turn } from '../turns/turn.ts'
-import { follow } from './follow.ts'
+import type { FollowOptions } from './follow.ts'
 
 /** An inference of a stored session, wherever it runs. Iterating it gives its events, from the first to the last. */
 export class StoredInference implements AsyncIterable<InferenceEvent> {
@@ -14,23 +19,23 @@ export class StoredInference implements AsyncIterable<InferenceEvent> {
   /** Of the event that it was accepted with. */
   readonly ordinal: number
   readonly #store: Store
-  readonly #clock: Clock
+  readonly #follow: (options: FollowOptions) => AsyncIterable<InferenceEvent | UnknownEvent>
   readonly #sessionId: string
   readonly #cancel: (reason?: string) => Promise<boolean>
   #result: Promise<Turn> | undefined
 
   constructor(
     store: Store,
-    clock: Clock,
     ids: InferenceScope,
     ordinal: number,
+    follow: (options: FollowOptions) => AsyncIterable<InferenceEvent | UnknownEvent>,
     cancel: (reason?: string) => Promise<boolean>,
   ) {
     this.id = ids.inferenceId
     this.turnId = ids.turnId
     this.ordinal = ordinal
     this.#store = store
-    this.#clock = clock
+    this.#follow = follow
     this.#sessionId = ids.sessionId
     this.#cancel = cancel
   }
@@ -50,7 +55,7 @@ export class StoredInference implements AsyncIterable<InferenceEvent> {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<InferenceEvent> {
-    for await (const event of follow(this.#store, this.#sessionId, this.#clock, { after: this.ordinal - 1 })) {
+    for await (const event of this.#follow({ after: this.ordinal - 1 })) {
       if (event.type === 'unknown' || event.inferenceId !== this.id) continue
       yield event
       if (isTerminal(event)) return

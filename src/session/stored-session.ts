@@ -142,7 +142,8 @@ export class StoredSession {
 
   /** The session's events, those to come too; see `follow`. */
   events(options: FollowOptions = {}): AsyncIterable<InferenceEvent | UnknownEvent> {
-    return follow(this.#store, this.id, this.#clock, options)
+    const incarnation = this.#incarnation
+    return follow(this.#store, this.id, this.#clock, { ...(incarnation !== undefined && { incarnation }), ...options })
   }
 
   /**
@@ -367,7 +368,8 @@ export class StoredSession {
   }
 
   #inference(ids: InferenceScope, ordinal: number): StoredInference {
-    return new StoredInference(this.#store, this.#clock, ids, ordinal, (reason) => this.cancel(ids.inferenceId, reason))
+    const follows = (options: FollowOptions) => this.events(options)
+    return new StoredInference(this.#store, ids, ordinal, follows, (reason) => this.cancel(ids.inferenceId, reason))
   }
 }
 

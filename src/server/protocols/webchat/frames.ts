@@ -19,10 +19,11 @@ export async function* followFrames(
   clock: Clock,
   { after, signal }: { readonly after: number; readonly signal: AbortSignal },
 ): AsyncGenerator<readonly SemFrame[], void> {
-  const { sessionId } = head
+  const { sessionId, incarnation } = head
   const fold = new Fold(after)
   for await (const entries of followLog(store, sessionId, clock, {
     after: await startOf(store, head, after),
+    incarnation,
     signal,
   })) {
     const frames = entries.flatMap((entry) => fold.add(fromEntry(sessionId, entry)))
