@@ -134,6 +134,7 @@ async function events(context: ServerContext, c: Context<RouteEnv>, sessionId: s
   const lastSeen = c.req.header('last-event-id')
   const asked = lastSeen ?? c.req.query('after') ?? '0'
   const begin = startOf(head, asked, lastSeen !== undefined)
+  const { incarnation } = head
   const { signal: allowed, stop } = access.watch()
   const signal = AbortSignal.any([allowed, stopping])
   return sseResponse(
@@ -150,7 +151,7 @@ async function events(context: ServerContext, c: Context<RouteEnv>, sessionId: s
           yield controlFrame({ control: 'snapshot', ...snapshot })
         }
         yield controlFrame(subscribed(head, after))
-        for await (const entries of followLog(store, sessionId, clock, { after, signal: ended })) {
+        for await (const entries of followLog(store, sessionId, clock, { after, incarnation, signal: ended })) {
           yield eventFrames(sessionId, entries)
         }
         if (stopping.aborted) yield controlFrame({ control: 'closed', session_id: sessionId, reason: 'stopping' })

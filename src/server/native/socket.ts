@@ -3,6 +3,7 @@ import { sleep } from '../../clock.ts'
 import { GeppettoError, isGeppettoError, messageOf } from '../../errors.ts'
 import { tryParseJson, type JsonObject } from '../../json.ts'
 import { followLog, requireCursor } from '../../session/follow.ts'
+import type { Head } from '../../store/store.ts'
 import type { Access } from '../access.ts'
 import { parseAs } from '../body.ts'
 import type { ServerContext, SocketHandler, SocketRequest } from '../context.ts'
@@ -139,7 +140,7 @@ class NativeConnection {
       await this.#say({ control: 'snapshot', ...snapshot })
     }
     await this.#say(subscribed(head, known))
-    void this.#follow(sessionId, known, subscription)
+    void this.#follow(head, known, subscription)
   }
 
   async #unsubscribe(sessionId: string): Promise<void> {
@@ -149,12 +150,16 @@ class NativeConnection {
   }
 
   // The next entries are read when those before them are on their way: a slow client holds nothing up but itself.
-  async #follow(sessionId: string, known: number, subscription: AbortController): Promise<void> {
+  async #follow({ sessionId, incarnation }: Head, known: number, subscription: AbortController): Promise<void> {
     const { conversations, clock, metrics } = this.#context
     const { signal } = subscription
     metrics.streams.inc({ transport: 'websocket' })
     try {
-      for await (const entries of followLog(conversations.store, sessionId, clock, { after: known, signal })) {
+      for await (const entries of followLog(conversations.store, sessionId, clock, {
+        after: known,
+        incarnation,
+        signal,
+      })) {
         for (const entry of entries) {
           if (signal.aborted) return
           await this.#socket.send(eventJson(sessionId, entry))
