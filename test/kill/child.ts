@@ -29,6 +29,7 @@ function die(): void {
 
 function journal(name: string, isFatal: boolean): (line: object) => void {
   const file = openSync(join(folder, name), 'a')
+  writeSync(file, '\n') // the process before may have died in the middle of a line
   return (line) => {
     writeSync(file, `${JSON.stringify(line)}\n`)
     if (!isFatal) return

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { tryParseJson } from '../../src/json.ts'
 import type { Effect } from '../support/history.ts'
 import { checkFile, type Ack, type Report, type Seen, type Told } from './checker.ts'
 
@@ -83,8 +84,10 @@ export async function poison(folder: string): Promise<number> {
 function lines<T>(folder: string, name: string): readonly T[] {
   const file = join(folder, name)
   const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n')
-  return whole.filter((line) => line !== '').map((line) => JSON.parse(line) as T) // child.ts wrote it
+  return text.split('\n').flatMap((line) => {
+    const told = tryParseJson(line) as T | undefined // child.ts wrote it
+    return told === undefined ? [] : [told]
+  })
 }
 
 export function check(folder: string): Report & { readonly told: Told } {
