@@ -3,7 +3,7 @@ import { GeppettoError } from '../errors.ts'
 import type { EventOf } from '../events/event.ts'
 import { BlockLog, readTurn } from '../store/block-log.ts'
 import { toEntry } from '../store/entry.ts'
-import type { Store } from '../store/store.ts'
+import type { Head, Store } from '../store/store.ts'
 import { turnDelta } from '../turns/delta.ts'
 import { sessionIdKey } from '../turns/keys.ts'
 import { createTurn, type Turn } from '../turns/turn.ts'
@@ -87,15 +87,19 @@ export interface ForkPoint {
 /**
  * Begins a session that goes on from a turn of another one, by default its latest, and gives its id. `before` is the id
  * of a block of that turn: what comes before it is taken over, which for the first may be nothing. Nothing of the other
- * session changes. Throws SESSION_UNKNOWN, TURN_UNKNOWN and SESSION_EXISTS.
+ * session changes; whose it is, the fork is too, unless `tenant` says otherwise. Throws SESSION_UNKNOWN, TURN_UNKNOWN and
+ * SESSION_EXISTS.
  */
 export async function forkSession(
   store: Store,
   sessionId: string,
   { turnId, before, ...options }: NewSessionOptions & ForkPoint = {},
 ): Promise<string> {
-  const turn = await turnOf(store, sessionId, turnId)
-  if (before === undefined) return beginSession(store, turn, options, { sessionId, turnId: turn.id })
+  const head = await store.head(sessionId)
+  if (head === undefined) throw unknownSession(sessionId)
+  const turn = await turnOf(store, head, turnId)
+  const made = { tenant: head.tenant, ...options }
+  if (before === undefined) return beginSession(store, turn, made, { sessionId, turnId: turn.id })
   const end = turn.blocks.findIndex(({ id }) => id === before)
   if (end < 0) {
     throw new GeppettoError('TURN_UNKNOWN', `Turn ${turn.id} of session ${sessionId} has no block ${before}.`, {
@@ -103,12 +107,11 @@ export async function forkSession(
     })
   }
   const beginning = { ...turn, blocks: turn.blocks.slice(0, end) }
-  return beginSession(store, beginning, options, { sessionId, turnId: turn.id, before })
+  return beginSession(store, beginning, made, { sessionId, turnId: turn.id, before })
 }
 
-async function turnOf(store: Store, sessionId: string, turnId: string | undefined): Promise<Turn> {
-  const head = await store.head(sessionId)
-  if (head === undefined) throw unknownSession(sessionId)
+async function turnOf(store: Store, head: Head, turnId: string | undefined): Promise<Turn> {
+  const { sessionId } = head
   if (turnId === undefined) {
     const turn = await latestTurn(store, head)
     if (turn !== undefined) return turn

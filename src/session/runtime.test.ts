@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { scripted } from '../providers/scripted/engine.ts'
 import { MemoryStore } from '../store/memory-store.ts'
 import { runtimeKey } from '../turns/keys.ts'
-import { createSession } from './fork.ts'
+import { createSession, forkSession } from './fork.ts'
 import { Session } from './session.ts'
 
 describe('the runtime of a prompt', () => {
@@ -38,6 +38,19 @@ describe('the runtime of a prompt', () => {
 })
 
 describe('a session that is made before anyone says anything', () => {
+  test('is forked for whose it is, or for whoever is named', async () => {
+    const store = new MemoryStore()
+    await createSession(store, { id: 's', tenant: 'anna' })
+    const session = await Session.open(store, 's', { engine: scripted({ pace: 0 }) })
+    await (
+      await session.submit('Hello')
+    ).result
+    await forkSession(store, 's', { id: 'hers' })
+    await forkSession(store, 's', { id: 'his', tenant: 'bert' })
+    expect([(await store.head('hers'))?.tenant, (await store.head('his'))?.tenant]).toEqual(['anna', 'bert'])
+    await session.close()
+  })
+
   test('is there, empty, once however often it is made, and another tenant cannot have its id', async () => {
     const store = new MemoryStore()
     const id = await createSession(store, { tenant: 'anna' })
