@@ -16,7 +16,7 @@ const retryMs = 25
 /** So many sessions that write within so long are a crowd: then commits begin at least so far apart. */
 const crowdSize = 8
 const crowdMs = 20
-const spacingMs = 4
+const spacingMs = 8
 
 /**
  * Runs writes one after the other, all that are asked for in one turn of the event loop in one transaction: fifty
