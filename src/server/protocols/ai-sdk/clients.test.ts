@@ -185,7 +185,8 @@ describe.each(versions)('ai %s, spoken to as %s', (version, ui, ai) => {
     expect(plain(await loadMessages(url, chat.id, ui))).toEqual(plain(chat.messages))
   })
 
-  test.runIf(version !== '5.0.0')('tells that a tool of its own failed', async () => {
+  test('tells that a tool of its own failed', async (context) => {
+    if (version === '5.0.0') context.skip('this client has no way to tell of a failure')
     const { url } = await serveChats([toolReply(['call_1', 'place']), textReply('Lost, then.')])
     const chat = createChat(ai, { url, ui, body: { client_tools: [place] } })
     await chat.sendMessage({ text: 'Where am I?' })
