@@ -70,7 +70,7 @@ export function corsHeaders(origin: string): Readonly<Record<string, string>> {
 }
 
 /** What OpenAI's library says of itself with each request. */
-const libraryHeaders = [
+const stainlessHeaders = [
   'arch',
   'helper-method',
   'lang',
@@ -86,7 +86,7 @@ export const preflightHeaders: Readonly<Record<string, string>> = {
   'access-control-allow-methods': 'GET, POST, PATCH, DELETE',
   'access-control-allow-headers': [
     'authorization, content-type, idempotency-key, last-event-id, x-api-key, x-geppetto-ui, x-idempotency-key',
-    ...libraryHeaders.map((name) => `x-stainless-${name}`),
+    ...stainlessHeaders.map((name) => `x-stainless-${name}`),
   ].join(', '),
   'access-control-max-age': '600',
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { NewEntry } from './store.ts'
 
 /** A session's row. */
 export interface SessionRow {
@@ -44,6 +45,9 @@ const numberOf = '(SELECT number FROM session WHERE session_id = ?)'
 const page = '(updated_at, session_id) < (?, ?) ORDER BY updated_at DESC, session_id DESC LIMIT ?'
 const snapshotColumns = 'turn_id, inference_id, phase, ordinal, at, ranges, metadata, data, hash'
 
+/** Rows of one statement: going over to SQLite costs as much as writing a row. */
+const eventsAtOnce = 16
+
 /** Every statement of the store, prepared once. */
 export function prepareAll(database: DatabaseSync) {
   // The tables are STRICT, so a row has the types that its columns say.
@@ -74,6 +78,7 @@ export function prepareAll(database: DatabaseSync) {
     deleteSession: prepare<never>('DELETE FROM session WHERE number = ?'),
 
     addEvent: prepare<never>('INSERT INTO event VALUES (?, ?, ?, ?)'),
+    addEvents: prepare<never>(`INSERT INTO event VALUES ${Array(eventsAtOnce).fill('(?, ?, ?, ?)').join(', ')}`),
     addName: prepare<never>('INSERT INTO name VALUES (?, ?, ?)'),
     events: prepare<{ readonly ordinal: number; readonly type: string; readonly body: string }>(
       `SELECT ordinal, type, body FROM event WHERE session = ${numberOf} AND ordinal > ? ORDER BY ordinal LIMIT ?`,
@@ -118,5 +123,28 @@ export function prepareAll(database: DatabaseSync) {
          OR blocks <> (SELECT count(*) FROM block WHERE session = session.number)
          OR snapshots <> (SELECT count(*) FROM snapshot WHERE session = session.number)`,
     ),
+  }
+}
+
+/** Appends entries to the log of the session `number`; the first is the event `first`. */
+export function insertEvents(
+  { addEvent, addEvents, addName }: ReturnType<typeof prepareAll>,
+  number: number,
+  first: number,
+  entries: readonly NewEntry[],
+): void {
+  let at = 0
+  for (; at + eventsAtOnce <= entries.length; at += eventsAtOnce) {
+    const values: SQLInputValue[] = []
+    for (let index = at; index < at + eventsAtOnce; index += 1) {
+      const entry = entries[index]
+      if (entry !== undefined) values.push(number, first + index, entry.type, entry.body)
+    }
+    addEvents.run(...values)
+  }
+  for (const [index, { type, body }] of entries.slice(at).entries())
+    addEvent.run(number, first + at + index, type, body)
+  for (const [index, { names }] of entries.entries()) {
+    if (names !== undefined) for (const name of new Set(names)) addName.run(name, number, first + index)
   }
 }

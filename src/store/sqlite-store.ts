@@ -5,7 +5,7 @@ import { isGone } from './owner.ts'
 import { isBusy, isFull, storeClosed, storeError, storeFull } from './sqlite-error.ts'
 import { giveUpReserve, hasReserve, hasRoom, keepReserve, openingBytes, reserveOf } from './sqlite-reserve.ts'
 import { openDatabase } from './sqlite-schema.ts'
-import { prepareAll, type SessionRow, type SnapshotRow } from './sqlite-statements.ts'
+import { insertEvents, prepareAll, type SessionRow, type SnapshotRow } from './sqlite-statements.ts'
 import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock } from './store.ts'
 import { updatedAtOf } from './updated-at.ts'
 import { Watchers } from './watchers.ts'
@@ -93,10 +93,7 @@ export class SqliteStore implements Store {
     const { number } = session
     const { entries, state, blocks, snapshots = [], submission } = commit
     const first = session.ordinal + 1
-    for (const [index, { type, body, names }] of entries.entries()) {
-      this.#sql.addEvent.run(number, first + index, type, body)
-      for (const name of new Set(names)) this.#sql.addName.run(name, number, first + index)
-    }
+    insertEvents(this.#sql, number, first, entries)
     for (const [index, { hash, body }] of (blocks?.rows ?? []).entries()) {
       this.#sql.addBlock.run(number, session.blocks + index, hash, body)
     }
