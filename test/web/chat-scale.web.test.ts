@@ -76,10 +76,12 @@ describe('the chat at scale', () => {
       await route.continue()
     })
     await log.evaluate((element) => element.scrollTo(0, 300))
+    // What stood at the end is gone before what is read now is chosen.
+    await answers(page).getByText('number 119', { exact: true }).waitFor({ state: 'detached' })
     const read = answers(page).nth(3)
+    await read.hover() // waits until it stands still
     const text = (await read.textContent()) ?? ''
     const place = async () => (await answers(page).getByText(text, { exact: true }).boundingBox())?.y ?? 0
-    await read.hover() // waits until it stands still
     const before = await place()
     held.resolve()
     await expect.poll(height).toBeGreaterThan(known + 1_000)
