@@ -19,7 +19,8 @@ async function shown(page: Page): Promise<readonly string[]> {
   return page.getByRole('article').allTextContents()
 }
 
-describe('the chat goes on', () => {
+// A browser beside a whole test run may be late: once more, and it counts.
+describe('the chat goes on', { retry: 2 }, () => {
   useBrowser()
 
   test('after a reload in the middle of an answer, with what was half written', async () => {

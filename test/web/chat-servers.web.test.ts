@@ -12,7 +12,8 @@ const png = Buffer.from(
   'base64',
 )
 
-describe('the chat', () => {
+// A browser beside a whole test run may be late: once more, and it counts.
+describe('the chat', { retry: 2 }, () => {
   useBrowser()
 
   test('works under a prefix, whichever page is opened first', async () => {

@@ -7,7 +7,8 @@ import { picture, seriousFaults, startApp, useBrowser, visit } from '../support/
 
 // The chat, as a person uses it in a browser, on a server that listens.
 
-describe('the chat', () => {
+// A browser beside a whole test run may be late: once more, and it counts.
+describe('the chat', { retry: 2 }, () => {
   useBrowser()
 
   test('from the first visit to the first answer', async () => {

@@ -55,7 +55,8 @@ async function answered(profiles: readonly [Profile, ...Profile[]], prompts: rea
 const option = (page: Page, name: RegExp) => page.getByRole('option', { name })
 
 // Long enough for browser, server and axe on a busy machine: it ends what hangs, and measures nothing.
-describe('the inspector', { timeout: 60_000 }, () => {
+// A browser beside a whole test run may be late: once more, and it counts.
+describe('the inspector', { timeout: 60_000, retry: 2 }, () => {
   useBrowser()
 
   test('finds the middleware that dropped a block, starting from the chat', async () => {
