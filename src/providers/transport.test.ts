@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { checkUrl, guardedLookup, type NetworkPolicy } from './address-guard.ts'
 import { postForStream } from './transport.ts'
@@ -100,6 +101,32 @@ describe('a request over the network', () => {
     const reply = await post(url)
     expect(reply.requestId).toBe('req-7')
     expect(await new Response(reply.body).text()).toBe('data: {}\n\n')
+  })
+
+  test.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+    ['zstd', zstdCompressSync],
+  ])('a stream that comes as %s, though nobody asked for that, is read', async (encoding, compress) => {
+    const asked: unknown[] = []
+    const url = await serve(({ headers }, response) => {
+      asked.push(headers['accept-encoding'], headers['user-agent'])
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': encoding })
+      response.end(compress('data: {}\n\n'))
+    })
+    const reply = await post(url)
+    expect(await new Response(reply.body).text()).toBe('data: {}\n\n')
+    expect(asked).toEqual(['identity', 'geppetto'])
+  })
+
+  test('a compressed stream that breaks off says so', async () => {
+    const url = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' })
+      response.write(gzipSync('data: {}\n\n').subarray(0, 12), () => response.destroy())
+    })
+    const reply = await post(url)
+    await expect(new Response(reply.body).text()).rejects.toBeInstanceOf(Error)
   })
 
   test('a redirect is not followed', async () => {
