@@ -33,7 +33,7 @@ beforeAll(async () => {
   if (whyNoBrowser !== undefined) return
   browser = await openPage(await bundleForBrowser(join(import.meta.dirname, 'index.ts')))
   server = await startNativeServer({
-    profiles: [{ slug: 'default', model: scripted({ pace: 300 }) }],
+    profiles: [{ slug: 'default', model: scripted({ pace: 38 }) }],
     allowedOrigins: [browser.origin],
   })
   whole = eagerClient(server.url)

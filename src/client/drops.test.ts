@@ -9,6 +9,7 @@ import {
   untilView,
   type NativeServer,
 } from '../../test/support/native-client.ts'
+import { scripted } from '../providers/scripted/engine.ts'
 import { entitiesOf } from '../timeline/timeline.ts'
 import type { Client } from './client.ts'
 import type { ClientSession } from './session.ts'
@@ -16,7 +17,7 @@ import type { ClientSession } from './session.ts'
 let server: NativeServer
 let whole: Client
 beforeAll(async () => {
-  server = await startNativeServer()
+  server = await startNativeServer({ profiles: [{ slug: 'default', model: scripted({ pace: wordsApart }) }] })
   whole = eagerClient(server.url)
 })
 afterAll(async () => {
@@ -24,6 +25,8 @@ afterAll(async () => {
   await server.close()
 })
 
+/** Words a second, so slow that each is an event of its own. */
+const wordsApart = 38
 const transports = ['sse', 'websocket'] as const
 const words = Array.from({ length: 60 }, (_, index) => `word-${index}-é😀`).join(' ')
 

@@ -90,3 +90,45 @@ describe('the queue before the log', () => {
     expect(shown.map(([ordinal]) => ordinal)).toEqual([1, 2, 3])
   })
 })
+
+describe('tokens before the log', () => {
+  const scope = { ordinal: 0, at: '', sessionId: 's', inferenceId: 'i', turnId: 't', providerCallId: 'p', attempt: 1 }
+  const token = (segmentId: string, offset: number, delta: string): InferenceEvent => {
+    return { type: segmentId.startsWith('r') ? 'reasoning-delta' : 'text-delta', ...scope, segmentId, offset, delta }
+  }
+
+  /** What is recorded of events that wait together. */
+  async function recorded(events: readonly InferenceEvent[], isDiskFull = false) {
+    const said: string[] = []
+    let fails = isDiskFull
+    const made = new RecordQueue(
+      async (batch) => {
+        if (fails) throw new Error('the disk is full')
+        said.push(
+          ...batch.map((each) => ('delta' in each ? `${each.segmentId}@${each.offset} ${each.delta}` : each.type)),
+        )
+        return 1
+      },
+      () => {},
+      new FakeClock(),
+    )
+    for (const each of events) {
+      made.add(each)
+      if (fails) await made.flush().catch(() => {})
+    }
+    fails = false
+    await made.flush()
+    return said
+  }
+
+  test('that wait together are one piece of text', async () => {
+    const tokens = [token('1', 0, 'He'), token('1', 2, 'll'), token('1', 4, 'o'), token('2', 0, 'Hm'), event('x')]
+    const more = [token('2', 2, '!'), token('r1', 0, 'So'), token('r1', 2, '?')]
+    expect(await recorded([...tokens, ...more])).toEqual(['1@0 Hello', '2@0 Hm', 'info', '2@2 !', 'r1@0 So?'])
+  })
+
+  test('keep their order when they could not be recorded at first', async () => {
+    const tokens = [token('1', 0, 'He'), token('1', 2, 'll'), token('1', 4, 'o')]
+    expect((await recorded(tokens, true)).join('|').replaceAll(/\|?1@\d /g, '')).toBe('Hello')
+  })
+})

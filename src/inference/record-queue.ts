@@ -11,14 +11,17 @@ const maxDelayMs = 25
 const maxWaiting = 256
 
 /**
- * Events between a run and its log: they wait for company, at most 25 ms or until 20 are there, are recorded, and only
- * then are shown. Those that come while others are being recorded are recorded together. Events that could not be recorded stay, and are tried again with the next flush.
+ * Events between a run and its log: they wait for company, at most 25 ms or until 20 have come, are recorded, and only
+ * then are shown. Those that come while others are being recorded are recorded together, and tokens that wait together
+ * are one piece of text. Events that could not be recorded stay, and are tried again with the next flush.
  */
 export class RecordQueue {
   readonly #record: Recorder
   readonly #show: (event: InferenceEvent) => void
   readonly #clock: Clock
   #waiting: InferenceEvent[] = []
+  /** How many events wait, each token counted. */
+  #count = 0
   #last: Promise<void> = Promise.resolve()
   #cancelTimer: (() => void) | undefined
 
@@ -30,12 +33,13 @@ export class RecordQueue {
 
   /** Whether so many events wait that no more should come before a flush. */
   get isFull(): boolean {
-    return this.#waiting.length >= maxWaiting
+    return this.#count >= maxWaiting
   }
 
   add(event: InferenceEvent): void {
-    this.#waiting.push(event)
-    if (this.#waiting.length === maxEvents) this.#flushSoon()
+    this.#count += 1
+    if (!addText(this.#waiting.at(-1), event)) this.#waiting.push(event)
+    if (this.#count === maxEvents) this.#flushSoon()
     else this.#cancelTimer ??= this.#clock.schedule(maxDelayMs, () => this.#flushSoon())
   }
 
@@ -55,12 +59,15 @@ export class RecordQueue {
   async #write(): Promise<void> {
     const events = this.#waiting
     if (events.length === 0) return
+    const count = this.#count
     this.#waiting = []
+    this.#count = 0
     let ordinal
     try {
       ordinal = await this.#record(events)
     } catch (error) {
       this.#waiting = [...events, ...this.#waiting]
+      this.#count += count
       throw error
     }
     for (const event of events) {
@@ -70,4 +77,13 @@ export class RecordQueue {
       this.#show(event)
     }
   }
+}
+
+/** Adds the text of `event` to `last`, which nobody has seen yet, when it goes on with that. */
+function addText(last: InferenceEvent | undefined, event: InferenceEvent): boolean {
+  if (event.type !== 'text-delta' && event.type !== 'reasoning-delta') return false
+  if (last?.type !== event.type || last.segmentId !== event.segmentId) return false
+  const open: { delta: string } = last
+  open.delta += event.delta
+  return true
 }

@@ -28,7 +28,14 @@ describe('the rules', () => {
 
   test('find a gap in the ordinals, and one in a text', () => {
     const at = log.findIndex(({ type }) => type === 'text-delta')
-    expect(found(log.toSpliced(at, 1)).map(({ rule, message }) => [rule, message])).toEqual([
+    const text = log.find((event) => event.type === 'text-delta')!
+    const halves = [
+      { ...text, delta: text.delta.slice(0, 2) },
+      { ...text, offset: 2, delta: text.delta.slice(2) },
+    ]
+    const inTwo = renumbered(log.toSpliced(at, 1, ...halves))
+    expect(found(inTwo)).toEqual([])
+    expect(found(inTwo.toSpliced(at, 1)).map(({ rule, message }) => [rule, message])).toEqual([
       ['ordinal-gap', `Event ${at + 2} follows event ${at}.`],
       expect.arrayContaining([
         'ordinal-gap',
