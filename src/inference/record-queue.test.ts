@@ -105,7 +105,9 @@ describe('tokens before the log', () => {
       async (batch) => {
         if (fails) throw new Error('the disk is full')
         said.push(
-          ...batch.map((each) => ('delta' in each ? `${each.segmentId}@${each.offset} ${each.delta}` : each.type)),
+          ...batch.map((each) =>
+            'segmentId' in each && 'offset' in each ? `${each.segmentId}@${each.offset} ${each.delta}` : each.type,
+          ),
         )
         return 1
       },
