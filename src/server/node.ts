@@ -1,12 +1,14 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { isIP, type AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, type Http2Bindings, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { WebSocketServer } from 'ws'
 import { GeppettoError } from '../errors.ts'
 import type { Client, SocketHandler } from './context.ts'
 import type { GeppettoServer } from './server.ts'
 import { Socket, type RawSocket } from './socket.ts'
+import { framesOf } from './sse.ts'
 
 /** Bytes of one message to a socket, and how many sockets are pinged how often. */
 const messageLimit = 1_048_576
@@ -87,8 +89,14 @@ export async function listen(
     // The listener answers errors itself; what it returns is for nobody.
     (request, response) => void listener(request, response),
   )
-  const answer = (request: Request, { incoming }: { readonly incoming: Pick<IncomingMessage, 'headers' | 'socket'> }) =>
-    geppetto.fetch(request, clientOf(incoming, proxies))
+  const answer = async (request: Request, { incoming, outgoing }: HttpBindings | Http2Bindings) => {
+    const response = await geppetto.fetch(request, clientOf(incoming, proxies))
+    const frames = framesOf(response)
+    // On HTTP/1, as this server speaks, it is one; only that is known to take text as it is.
+    if (frames === undefined || !(outgoing instanceof ServerResponse)) return response
+    void sendFrames(frames, response, outgoing)
+    return RESPONSE_ALREADY_SENT
+  }
   const listener = getRequestListener(answer, { overrideGlobalObjects: false })
   server.on('upgrade', upgrader(geppetto, { proxies }))
   await new Promise<void>((resolve, reject) => {
@@ -110,6 +118,35 @@ function clientOf({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket
   const forwarded = proxies === 0 ? undefined : [headers['x-forwarded-for'] ?? []].flat().join(',').split(',')
   const address = forwarded?.at(-proxies)?.trim() || socket.remoteAddress
   return address === undefined ? {} : { address }
+}
+
+/** Writes what an event stream says, no faster than the client reads it. */
+async function sendFrames(
+  frames: NonNullable<ReturnType<typeof framesOf>>,
+  { status, headers }: Response,
+  outgoing: ServerResponse,
+): Promise<void> {
+  if (outgoing.closed) return frames.cancel()
+  let wake: (() => void) | undefined
+  const goOn = () => wake?.()
+  outgoing.on('drain', goOn)
+  outgoing.on('close', () => {
+    goOn()
+    void frames.cancel()
+  })
+  outgoing.writeHead(status, [...headers].flat())
+  outgoing.flushHeaders()
+  try {
+    for (let frame = await frames.read(); frame !== undefined; frame = await frames.read()) {
+      if (outgoing.write(frame) || outgoing.closed) continue
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+    outgoing.end()
+  } catch {
+    outgoing.destroy() // it breaks off: the client comes back
+  }
 }
 
 /** What a handler throws when it is given its socket is that there is no room for one more. */

@@ -47,46 +47,110 @@ export function sseResponse(
   frames: (signal: AbortSignal) => AsyncIterable<string>,
   { clock, signal, headers = {} }: SseOptions,
 ): Response {
-  const abort = new AbortController()
-  const ended = signal === undefined ? abort.signal : AbortSignal.any([signal, abort.signal])
-  const iterator = frames(ended)[Symbol.asyncIterator]()
+  const stream = new FrameStream(frames, clock, signal)
   const encoder = new TextEncoder()
-  let next: Promise<IteratorResult<string>> | undefined
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        next ??= iterator.next()
-        const step = await unlessQuiet(next, heartbeatMs, clock)
-        if (step === undefined) return controller.enqueue(encoder.encode(heartbeat))
-        next = undefined
-        if (step.done === true) controller.close()
-        else controller.enqueue(encoder.encode(step.value))
+        const frame = await stream.read()
+        if (frame === undefined) controller.close()
+        else controller.enqueue(encoder.encode(frame))
       },
-      async cancel() {
-        abort.abort()
-        try {
-          // One that was asked for nothing yet would not even tidy up.
-          await (next ?? iterator.next())
-          await iterator.return?.()
-        } catch {
-          // it has been told to end
-        }
-      },
+      cancel: () => stream.cancel(),
     },
     { highWaterMark: 0 },
   )
+  streams.set(body, stream)
   return new Response(body, { headers: { ...sseHeaders, ...headers } })
 }
 
-/** What `step` gives, or undefined when it takes longer than `ms` milliseconds. */
-export async function unlessQuiet<T>(step: Promise<T>, ms: number, clock: Clock): Promise<T | undefined> {
-  let cancelTimer: () => void = () => {}
-  const quiet = new Promise<undefined>((resolve) => {
-    cancelTimer = clock.schedule(ms, () => resolve(undefined))
-  })
-  try {
-    return await Promise.race([step, quiet])
-  } finally {
-    cancelTimer()
+const streams = new WeakMap<object, FrameStream>()
+
+/**
+ * The frames of a response that `sseResponse` made, for a host that can send text as it is: a web stream between the two
+ * would cost more than the frames. Undefined for any other response. Who takes them leaves the body alone.
+ */
+export function framesOf({ body }: Response): Pick<FrameStream, 'read' | 'cancel'> | undefined {
+  return body === null ? undefined : streams.get(body)
+}
+
+/** Frames as one reader asks for them, with heartbeats where none come. */
+class FrameStream {
+  readonly #frames: AsyncIterator<string>
+  readonly #clock: Clock
+  readonly #abort = new AbortController()
+  /** The frame that was asked for. It stays until somebody has read it. */
+  #next: Promise<IteratorResult<string, unknown>> | undefined
+  /** Tells whoever waits for it that all is well. */
+  #beat: (() => void) | undefined
+  #isEnded = false
+  #lastRead: number
+  #cancelTimer: (() => void) | undefined
+
+  constructor(frames: (signal: AbortSignal) => AsyncIterable<string>, clock: Clock, signal: AbortSignal | undefined) {
+    const ended = signal === undefined ? this.#abort.signal : AbortSignal.any([signal, this.#abort.signal])
+    this.#frames = frames(ended)[Symbol.asyncIterator]()
+    this.#clock = clock
+    this.#lastRead = clock.monotonic()
+  }
+
+  /** The next frame; undefined at the end. Throws what the frames throw. Not to be called again before it has answered. */
+  read(): Promise<string | undefined> {
+    if (this.#isEnded) return Promise.resolve(undefined)
+    this.#cancelTimer ??= this.#clock.schedule(heartbeatMs, () => this.#checkSilence())
+    this.#next ??= this.#frames.next()
+    const next = this.#next
+    return new Promise((resolve, reject) => {
+      const beat = () => resolve(heartbeat)
+      this.#beat = beat
+      next.then(
+        (step) => {
+          if (this.#beat === beat) resolve(this.#taken(step))
+        },
+        (error: unknown) => {
+          this.#end()
+          reject(error)
+        },
+      )
+    })
+  }
+
+  /** The reader has gone: what makes the frames is told, and has tidied up when this resolves. */
+  async cancel(): Promise<void> {
+    this.#abort.abort()
+    this.#end()
+    try {
+      // One that was asked for nothing yet would not even tidy up.
+      await (this.#next ?? this.#frames.next())
+      await this.#frames.return?.()
+    } catch {
+      // it has been told to end
+    }
+  }
+
+  #taken({ done, value }: IteratorResult<string, unknown>): string | undefined {
+    this.#next = undefined
+    this.#beat = undefined
+    this.#lastRead = this.#clock.monotonic()
+    if (done !== true) return value
+    this.#end()
+    return undefined
+  }
+
+  #end(): void {
+    this.#isEnded = true
+    this.#cancelTimer?.()
+  }
+
+  // One timer that sets itself again: one for each frame would cost more than the frame.
+  #checkSilence(): void {
+    const now = this.#clock.monotonic()
+    const leftMs = this.#lastRead + heartbeatMs - now
+    if (leftMs <= 0) {
+      this.#lastRead = now
+      this.#beat?.()
+      this.#beat = undefined
+    }
+    this.#cancelTimer = this.#clock.schedule(leftMs > 0 ? leftMs : heartbeatMs, () => this.#checkSilence())
   }
 }

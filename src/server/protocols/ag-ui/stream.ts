@@ -1,3 +1,4 @@
+import type { Clock } from '../../../clock.ts'
 import { GeppettoError } from '../../../errors.ts'
 import { followLog } from '../../../session/follow.ts'
 import { readLog } from '../../../session/past.ts'
@@ -6,7 +7,7 @@ import type { Store } from '../../../store/store.ts'
 import { applyTimeline, emptyTimeline, entitiesOf } from '../../../timeline/timeline.ts'
 import type { ServerContext } from '../../context.ts'
 import { publicError } from '../../problem.ts'
-import { sseFrame, unlessQuiet } from '../../sse.ts'
+import { sseFrame } from '../../sse.ts'
 import type { AgUiEvent } from './event.ts'
 import { messagesOf } from './messages.ts'
 import { reopen } from './projection.ts'
@@ -136,4 +137,17 @@ function serverStopping(): GeppettoError {
 
 function lockedOut(): GeppettoError {
   return new GeppettoError('UNAUTHENTICATED', 'The caller is let in no longer. The run goes on without them.')
+}
+
+/** What `step` gives, or undefined when it takes longer than `ms` milliseconds. */
+async function unlessQuiet<T>(step: Promise<T>, ms: number, clock: Clock): Promise<T | undefined> {
+  let cancelTimer: () => void = () => {}
+  const quiet = new Promise<undefined>((resolve) => {
+    cancelTimer = clock.schedule(ms, () => resolve(undefined))
+  })
+  try {
+    return await Promise.race([step, quiet])
+  } finally {
+    cancelTimer()
+  }
 }
