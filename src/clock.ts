@@ -19,6 +19,14 @@ export const systemClock: Clock = {
   },
 }
 
+let [lastMs, lastTime] = [Number.NaN, '']
+
+/** The time as text, as events have it. Whoever asks again within the same millisecond gets it for nothing. */
+export function timeText(ms: number): string {
+  if (ms !== lastMs) [lastMs, lastTime] = [ms, new Date(ms).toISOString()]
+  return lastTime
+}
+
 /** Waits `ms`; rejects with the signal's reason as soon as it aborts. */
 export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -65,13 +65,29 @@ export function stack(engine: Engine, ...middleware: readonly Middleware[]): Eng
  * what the session keeps. `edit` is pure; when it returns its argument nothing is recorded.
  */
 export function editTurn(by: string, edit: (turn: Turn) => Turn): Middleware {
-  return (next) =>
-    async function* (turn, context) {
-      if (edit(turn) === turn) return yield* next(turn, context)
-      const event = { type: 'turn-edited' as const, by, edit }
-      yield event
-      yield* next(applyEvent(turn, event), context)
-    }
+  return (next) => (turn, context) => {
+    if (edit(turn) === turn) return next(turn, context)
+    const event = { type: 'turn-edited' as const, by, edit }
+    return startingWith(event, () => next(applyEvent(turn, event), context))
+  }
+}
+
+/** `first`, and then what `rest` gives. A generator would do, and cost each event of the rest another hop. */
+function startingWith(first: EngineEvent, rest: () => AsyncIterable<EngineEvent>): AsyncIterable<EngineEvent> {
+  return {
+    [Symbol.asyncIterator]() {
+      let events: AsyncIterator<EngineEvent> | undefined
+      let hasBegun = false
+      return {
+        next() {
+          if (hasBegun) return (events ??= rest()[Symbol.asyncIterator]()).next()
+          hasBegun = true
+          return Promise.resolve({ done: false, value: first })
+        },
+        return: async (value: unknown) => (await events?.return?.(value)) ?? { done: true, value },
+      }
+    },
+  }
 }
 
 /** A middleware that shows the model another turn and leaves nothing of it behind. */

@@ -52,11 +52,11 @@ export class RecordQueue {
   flush(): Promise<void> {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
-    this.#last = this.#last.catch(() => {}).then(() => this.#write())
+    this.#last = this.#last.then(this.#write, this.#write)
     return this.#last
   }
 
-  async #write(): Promise<void> {
+  readonly #write = async (): Promise<void> => {
     const events = this.#waiting
     if (events.length === 0) return
     const count = this.#count

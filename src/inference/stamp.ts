@@ -1,4 +1,4 @@
-import type { Clock, NewId } from '../clock.ts'
+import { timeText, type Clock, type NewId } from '../clock.ts'
 import { editDelta } from '../events/apply.ts'
 import type { EngineEvent, InferenceEvent, InferenceScope, LifecycleFields } from '../events/event.ts'
 import type { Block } from '../turns/block.ts'
@@ -28,8 +28,6 @@ export class Stamper {
   #call: OpenCall | undefined
   #discarded: OpenCall | undefined
   readonly #callOfTool = new Map<string, OpenCall>()
-  #ms = -1
-  #at = ''
 
   constructor(ids: InferenceScope, clock: Clock, newId: NewId, nextOrdinal: () => number) {
     this.#ids = { sessionId: ids.sessionId, inferenceId: ids.inferenceId, turnId: ids.turnId }
@@ -213,12 +211,7 @@ export class Stamper {
   }
 
   #now(): string {
-    const ms = this.#clock.now()
-    if (ms !== this.#ms) {
-      this.#ms = ms
-      this.#at = new Date(ms).toISOString()
-    }
-    return this.#at
+    return timeText(this.#clock.now())
   }
 }
 

@@ -31,9 +31,10 @@ export function providerEngine(protocol: Protocol, settings: ProviderSettings): 
         yield { type: 'provider-call-started', provider: protocol.name, model: call.model, requestHash }
         if (attempt === 1 && request.repairs.length > 0) yield { type: 'request-projected', repairs: request.repairs }
         try {
+          await reply.open(request, body)
           // One flat loop: a generator inside of this one would cost every token another hop.
-          for await (const chunk of reply.open(request, body)) {
-            for (const event of reply.read(chunk)) {
+          for (let events = await reply.next(); events !== undefined; events = await reply.next()) {
+            for (const event of events) {
               if (isReplyBlock(event)) turn = applyEvent(turn, event)
               yield event
             }
@@ -66,7 +67,7 @@ export function providerEngine(protocol: Protocol, settings: ProviderSettings): 
           }
           await sleep(context.clock, delayMs, context.signal)
         } finally {
-          reply.close()
+          await reply.close()
         }
       }
       if (outcome.continues !== true || continuation >= maxContinuations) return

@@ -35,6 +35,7 @@ export class Reply {
   readonly #watchdog: Watchdog
   readonly #text = new TextDecoder()
   readonly #started: number
+  #chunks: AsyncIterator<Uint8Array> | undefined
   #events: EngineEvent[] = []
   #silentContent = false
   #broken: { readonly error: unknown } | undefined
@@ -76,7 +77,8 @@ export class Reply {
     return this.#seen.blocks
   }
 
-  async *open(request: ProviderRequest, body: string): AsyncIterable<Uint8Array> {
+  /** Asks. Throws when there is no answer, or one that is no stream. */
+  async open(request: ProviderRequest, body: string): Promise<void> {
     const { apiKey, baseUrl, headers, network, fetch } = this.#settings
     const base = (baseUrl ?? this.#protocol.defaultBaseUrl).replace(/\/+$/, '')
     const auth = apiKey === undefined || apiKey === '' ? {} : this.#protocol.authHeaders(apiKey)
@@ -92,14 +94,28 @@ export class Reply {
     })
     this.#requestId = reply.requestId
     this.#watchdog.headersArrived()
-    try {
-      yield* reply.body
-    } catch (error) {
-      if (this.#decoder.isAnswered !== true || this.#context.signal.aborted) throw this.#brokenOff(error)
-    }
+    this.#chunks = reply.body[Symbol.asyncIterator]()
   }
 
-  read(chunk: Uint8Array): readonly EngineEvent[] {
+  /** What the next chunk says; undefined when nothing more comes. Throws for a stream that breaks off. */
+  async next(): Promise<readonly EngineEvent[] | undefined> {
+    const chunk = await this.#chunk()
+    return chunk === undefined ? undefined : this.#read(chunk)
+  }
+
+  async #chunk(): Promise<Uint8Array | undefined> {
+    try {
+      const step = await this.#chunks?.next()
+      if (step?.done !== true) return step?.value
+      this.#chunks = undefined // there is nothing left to give back
+    } catch (error) {
+      this.#chunks = undefined
+      if (this.#decoder.isAnswered !== true || this.#context.signal.aborted) throw this.#brokenOff(error)
+    }
+    return undefined
+  }
+
+  #read(chunk: Uint8Array): readonly EngineEvent[] {
     this.#silentContent = false
     this.#collect(() => this.#parser.feed(this.#text.decode(chunk, { stream: true })))
     if (this.#events.length > 0 || this.#silentContent) this.#watchdog.contentArrived()
@@ -179,8 +195,14 @@ export class Reply {
     return isGeppettoError(error) ? withoutKey(error, this.#settings.apiKey ?? '') : error
   }
 
-  close(): void {
+  /** Lets go of the stream, wherever it is. */
+  async close(): Promise<void> {
     this.#watchdog.stop()
+    try {
+      await this.#chunks?.return?.()
+    } catch {
+      // what it said before counts
+    }
   }
 
   #brokenOff(error: unknown): ProviderError {

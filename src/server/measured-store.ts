@@ -4,13 +4,12 @@ import type { Store } from '../store/store.ts'
 /** The store, with `observe` told how long each commit took, in seconds, whatever came of it. */
 export function measuredStore(store: Store, clock: Clock, observe: (seconds: number) => void): Store {
   return {
-    async commit(commit) {
+    commit(commit) {
       const start = clock.monotonic()
-      try {
-        return await store.commit(commit)
-      } finally {
-        observe((clock.monotonic() - start) / 1000)
-      }
+      const committed = store.commit(commit)
+      const ended = () => observe((clock.monotonic() - start) / 1000)
+      committed.then(ended, ended)
+      return committed
     },
     head: (sessionId) => store.head(sessionId),
     list: (options) => store.list(options),

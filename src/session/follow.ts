@@ -47,20 +47,23 @@ export async function* followLog(
 ): AsyncGenerator<readonly LogEntry[], void> {
   const bell = new Bell(clock)
   const unwatch = store.watch(sessionId, (news) => bell.ring(news))
-  const stop = () => bell.ring()
+  let isStopped = signal?.aborted === true // a field of its own: asking a signal that is made of others costs more than an event
+  const stop = () => {
+    isStopped = true
+    bell.ring()
+  }
   signal?.addEventListener('abort', stop, { once: true })
   try {
     const head = await store.head(sessionId)
     if (head !== undefined && head.incarnation !== (meant ?? head.incarnation)) throw unknownSession(sessionId)
     const { incarnation } = requireCursor(head, sessionId, after)
     let cursor = after
-    const isStopped = () => signal?.aborted === true
-    while (!isStopped()) {
+    while (!isStopped) {
       const quiet = bell.quiet()
       const entries = bell.newsAfter(cursor, incarnation) ?? (await readAfter(cursor, store, sessionId, incarnation))
       const last = entries.at(-1)
       if (last !== undefined) {
-        if (isStopped()) return
+        if (isStopped) return
         cursor = last.ordinal
         yield entries
         if (isShort(entries)) await quiet
@@ -70,7 +73,7 @@ export async function* followLog(
     }
   } finally {
     unwatch()
-    bell.ring()
+    bell.close()
     signal?.removeEventListener('abort', stop)
   }
 }
@@ -124,34 +127,51 @@ const mostNewsChars = 1_000_000
 class Bell {
   readonly #clock: Clock
   #wake: (() => void) | undefined
+  /** When the wait began. */
+  #quietSince: number
+  #cancelTimer: () => void
   #news: News[] = []
   #count = 0
   #chars = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.#quietSince = clock.monotonic()
+    this.#cancelTimer = clock.schedule(pollMs, () => this.#look())
   }
 
   /** Resolves with the next ring after this call, and after a while in any case. */
   quiet(): Promise<void> {
     this.#wake?.()
+    this.#quietSince = this.#clock.monotonic()
     return new Promise((resolve) => {
-      const cancel = this.#clock.schedule(pollMs, () => this.ring())
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
+      this.#wake = resolve
     })
+  }
+
+  /** Lets go whoever waits; it does not ring any more. */
+  close(): void {
+    this.#cancelTimer()
+    this.ring()
+  }
+
+  // One timer that sets itself again: one for each wait would cost more than what is waited for.
+  #look(): void {
+    const leftMs = this.#quietSince + pollMs - this.#clock.monotonic()
+    if (leftMs <= 0) this.ring()
+    this.#cancelTimer = this.#clock.schedule(leftMs > 0 ? leftMs : pollMs, () => this.#look())
   }
 
   /** The entries behind `cursor` that it was told of, when none is missing between. They are told once. */
   newsAfter(cursor: number, incarnation: string): readonly LogEntry[] | undefined {
     const news = this.#news
+    if (news.length === 0) return undefined
     this.#news = []
     this.#count = 0
     this.#chars = 0
     if (news.some((one) => one.incarnation !== incarnation)) return undefined
-    const entries = news.flatMap((one) => one.entries).filter(({ ordinal }) => ordinal > cursor)
+    const told = news.length === 1 ? (news[0]?.entries ?? []) : news.flatMap((one) => one.entries)
+    const entries = told[0]?.ordinal === cursor + 1 ? told : told.filter(({ ordinal }) => ordinal > cursor)
     const isWhole = entries.length > 0 && entries.every(({ ordinal }, index) => ordinal === cursor + index + 1)
     return isWhole ? entries : undefined
   }

@@ -107,6 +107,7 @@ export class SessionWriter {
   }
 
   async #write(events: readonly InferenceEvent[]): Promise<number> {
+    if (this.#taken.length === 0 && this.#snapshotAt.size === 0) return this.#commit(events, {}) // as nearly always
     for (const event of events) this.#place(event)
     const snapshots = events.flatMap((event, entry) => {
       const taken = this.#snapshotAt.get(event)
@@ -163,13 +164,12 @@ export class SessionWriter {
       this.#requireOpen(events[0])
       const next = events.reduce(applyToState, this.#state)
       const changed = next !== this.#state
-      const value = { after: this.#version, value: JSON.stringify(next), hasWork: hasWork(next) }
       const result = await this.#store.commit({
         sessionId: this.#sessionId,
         incarnation: this.#incarnation,
         epoch: this.epoch,
         entries,
-        ...(changed && { state: value }),
+        ...(changed && { state: { after: this.#version, value: JSON.stringify(next), hasWork: hasWork(next) } }),
         ...(endsWork(events) && { endsWork: true }),
         ...more,
       })
@@ -181,7 +181,8 @@ export class SessionWriter {
             this.#version = result.version
           }
           // The commit stands, whatever can be read: an error here would have it written again.
-          await this.#learn(first - 1).catch(() => this.#unheard.push([this.#seen, first - 1]))
+          if (this.#seen < first - 1)
+            await this.#learn(first - 1).catch(() => this.#unheard.push([this.#seen, first - 1]))
           this.#seen = result.ordinal
           return first
         }

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
-import type { NewEntry } from './store.ts'
+import type { NewEntry, NewSnapshot, StoredBlock } from './store.ts'
 
 /** A session's row. */
 export interface SessionRow {
@@ -142,9 +142,35 @@ export function insertEvents(
     }
     addEvents.run(...values)
   }
-  for (const [index, { type, body }] of entries.slice(at).entries())
-    addEvent.run(number, first + at + index, type, body)
-  for (const [index, { names }] of entries.entries()) {
-    if (names !== undefined) for (const name of new Set(names)) addName.run(name, number, first + index)
+  let ordinal = first
+  for (const { type, body, names } of entries) {
+    if (ordinal >= first + at) addEvent.run(number, ordinal, type, body)
+    if (names !== undefined) for (const name of new Set(names)) addName.run(name, number, ordinal)
+    ordinal += 1
+  }
+}
+
+/** Appends pieces to the block log of the session `number`, which has `length` of them. */
+export function insertBlocks(
+  { addBlock }: ReturnType<typeof prepareAll>,
+  number: number,
+  length: number,
+  rows: readonly StoredBlock[],
+): void {
+  for (const [index, { hash, body }] of rows.entries()) addBlock.run(number, length + index, hash, body)
+}
+
+/** Adds snapshots to the session `number`, which has `count` of them; the entries that they name begin with event `first`. */
+export function insertSnapshots(
+  { addSnapshot }: ReturnType<typeof prepareAll>,
+  number: number,
+  count: number,
+  first: number,
+  snapshots: readonly NewSnapshot[],
+): void {
+  for (const [index, snapshot] of snapshots.entries()) {
+    const { turnId, inferenceId = null, phase, entry, at, ranges, metadata, data, hash } = snapshot
+    const place = [count + index, turnId, inferenceId, phase, first + entry, at] as const
+    addSnapshot.run(number, ...place, JSON.stringify(ranges), metadata, data, hash)
   }
 }

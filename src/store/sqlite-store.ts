@@ -5,7 +5,14 @@ import { isGone } from './owner.ts'
 import { isBusy, isFull, storeClosed, storeError, storeFull } from './sqlite-error.ts'
 import { giveUpReserve, hasReserve, hasRoom, keepReserve, openingBytes, reserveOf } from './sqlite-reserve.ts'
 import { openDatabase } from './sqlite-schema.ts'
-import { insertEvents, prepareAll, type SessionRow, type SnapshotRow } from './sqlite-statements.ts'
+import {
+  insertBlocks,
+  insertEvents,
+  insertSnapshots,
+  prepareAll,
+  type SessionRow,
+  type SnapshotRow,
+} from './sqlite-statements.ts'
 import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock } from './store.ts'
 import { updatedAtOf } from './updated-at.ts'
 import { Watchers } from './watchers.ts'
@@ -28,6 +35,8 @@ export class SqliteStore implements Store {
   readonly #sql: ReturnType<typeof prepareAll>
   readonly #writes: WriteQueue
   readonly #watchers = new Watchers()
+  /** The last transaction that was found to have room: its other writes need not look. */
+  #hadRoomIn = 0
   /** What to add to the monotonic clock: leases do not move when the system's time is set. */
   readonly #epochMs: number
 
@@ -84,32 +93,26 @@ export class SqliteStore implements Store {
   }
 
   #requireRoom(): void {
+    const { transaction } = this.#writes
+    if (transaction === this.#hadRoomIn) return
     // In this order: what was given up for a write is not to be taken back before it is done.
-    if (hasReserve(this.#reserve) || hasRoom(this.#database) || keepReserve(this.#reserve)) return
-    throw storeFull(this.#file)
+    if (!(hasReserve(this.#reserve) || hasRoom(this.#database) || keepReserve(this.#reserve)))
+      throw storeFull(this.#file)
+    this.#hadRoomIn = transaction
   }
 
   #append(session: SessionRow, commit: Commit): Committed {
     const { number } = session
-    const { entries, state, blocks, snapshots = [], submission } = commit
+    const { entries, state, blocks, snapshots, submission } = commit
     const first = session.ordinal + 1
-    insertEvents(this.#sql, number, first, entries)
-    for (const [index, { hash, body }] of (blocks?.rows ?? []).entries()) {
-      this.#sql.addBlock.run(number, session.blocks + index, hash, body)
-    }
-    for (const [
-      index,
-      { turnId, inferenceId = null, phase, entry, at, ranges, metadata, data, hash },
-    ] of snapshots.entries()) {
-      const place = [session.snapshots + index, turnId, inferenceId, phase, first + entry, at] as const
-      this.#sql.addSnapshot.run(number, ...place, JSON.stringify(ranges), metadata, data, hash)
-    }
     const ordinal = session.ordinal + entries.length
-    if (submission) this.#sql.addSubmission.run(number, submission.key, submission.hash, submission.answer, ordinal)
     const version = session.version + (state ? 1 : 0)
+    insertEvents(this.#sql, number, first, entries)
+    if (blocks) insertBlocks(this.#sql, number, session.blocks, blocks.rows)
+    if (snapshots) insertSnapshots(this.#sql, number, session.snapshots, first, snapshots)
+    if (submission) this.#sql.addSubmission.run(number, submission.key, submission.hash, submission.answer, ordinal)
     const updatedAt = updatedAtOf(session.updated_at, commit, this.#clock.now())
-    const isSame = updatedAt === session.updated_at && !state && !blocks && snapshots.length === 0
-    if (isSame) this.#sql.moveOrdinal.run(ordinal, number)
+    if (updatedAt === session.updated_at && !state && !blocks && !snapshots) this.#sql.moveOrdinal.run(ordinal, number)
     else
       this.#sql.moveSession.run(
         updatedAt,
@@ -118,7 +121,7 @@ export class SqliteStore implements Store {
         state?.value ?? session.state,
         state ? Number(state.hasWork) : session.has_work,
         session.blocks + (blocks?.rows.length ?? 0),
-        session.snapshots + snapshots.length,
+        session.snapshots + (snapshots?.length ?? 0),
         number,
       )
     return { status: 'committed', ordinal, version }
@@ -348,13 +351,9 @@ export class SqliteStore implements Store {
   }
 
   /** All is urgent but a commit that does not end work. */
-  async #write<Result>(sessionId: string, write: () => Result, isUrgent = true): Promise<Result> {
-    this.#checkOpen()
-    try {
-      return await this.#writes.run(write, sessionId, isUrgent)
-    } catch (error) {
-      throw storeError(error, this.#file)
-    }
+  #write<Result>(sessionId: string, write: () => Result, isUrgent = true): Promise<Result> {
+    if (!this.#database.isOpen) return Promise.reject(storeClosed(this.#file))
+    return this.#writes.run(write, sessionId, isUrgent)
   }
 
   async #read<Result>(read: () => Result): Promise<Result> {

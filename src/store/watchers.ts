@@ -30,10 +30,13 @@ export class Watchers {
     const watchers = this.#bySession.get(sessionId)
     if (watchers === undefined) return
     for (const watcher of watchers) {
-      // A watcher that has been taken away meanwhile is not called.
-      void Promise.resolve()
-        .then(() => watchers.has(watcher) && watcher.wake(news))
-        .catch(() => undefined)
+      queueMicrotask(() => {
+        try {
+          if (watchers.has(watcher)) watcher.wake(news) // one that has been taken away meanwhile is not called
+        } catch {
+          // it is its own affair
+        }
+      })
     }
   }
 }

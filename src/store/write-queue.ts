@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { systemClock, type Clock } from '../clock.ts'
-import { isBusy, isFull } from './sqlite-error.ts'
+import { isBusy, isFull, storeError } from './sqlite-error.ts'
 import { giveUpReserve, hasRoom, reserveOf } from './sqlite-reserve.ts'
 
 interface Write {
@@ -37,6 +37,7 @@ export class WriteQueue {
   #crowdBefore = 0
   #crowdSince = Number.NEGATIVE_INFINITY
   #lastStart = Number.NEGATIVE_INFINITY
+  #transaction = 0
 
   /** `busyMs` is how long a write may wait for another process. */
   constructor(database: DatabaseSync, file: string, clock: Clock, busyMs: number) {
@@ -47,9 +48,15 @@ export class WriteQueue {
     this.#busyMs = busyMs
   }
 
+  /** The number of the transaction that runs or ran last. */
+  get transaction(): number {
+    return this.#transaction
+  }
+
   /**
    * What `write` returns, once that is durable. It runs inside the transaction, and may run more than once. On a full disk
    * the reserve is given up for one that is urgent, and for any when the database has room, which stands for it then.
+   * Rejects with the store's error.
    */
   run<Result>(write: () => Result, sessionId: string, isUrgent = false): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -59,7 +66,8 @@ export class WriteQueue {
         done = () => resolve(result)
       }
       this.#count(sessionId)
-      this.#waiting.push({ run, accept: () => done(), reject, since: this.#clock.monotonic(), isUrgent })
+      const refuse = (error: unknown) => reject(storeError(error, this.#file))
+      this.#waiting.push({ run, accept: () => done(), reject: refuse, since: this.#clock.monotonic(), isUrgent })
       this.#schedule()
     })
   }
@@ -110,6 +118,7 @@ export class WriteQueue {
   #transact(writes: readonly Write[], onFailure: (error: unknown) => void): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE')
+      this.#transaction += 1
     } catch (error) {
       if (isBusy(error)) this.#askAgain(writes, error)
       else for (const { reject } of writes) reject(error)
