@@ -97,6 +97,20 @@ const migrations: readonly string[] = [
   ALTER TABLE session ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
   CREATE INDEX session_of_tenant ON session (tenant, updated_at, session_id);
   `,
+  // The last ordinal of a session is the higher one of its own and of those here. No foreign key: one would have every
+  // row looked up when the table is emptied.
+  `
+  CREATE TABLE recent (
+    place INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    body TEXT NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX recent_of_session ON recent (session, ordinal);
+  CREATE TRIGGER recent_is_never_changed BEFORE UPDATE ON recent
+    BEGIN SELECT RAISE(ABORT, 'an event is never changed'); END;
+  `,
 ]
 
 /** A connection to the store in `file`, which is made when it is not there. What is not a store is not touched. */

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
-import type { NewEntry, NewSnapshot, StoredBlock } from './store.ts'
+import type { Phase } from '../events/event.ts'
+import type { NewEntry, NewSnapshot, Snapshot, StoredBlock } from './store.ts'
 
 /** A session's row. */
 export interface SessionRow {
@@ -38,10 +39,17 @@ interface Statement<Row> {
   get(...values: SQLInputValue[]): Row | undefined
   all(...values: SQLInputValue[]): Row[]
   iterate(...values: SQLInputValue[]): Iterable<Row>
-  run(...values: SQLInputValue[]): unknown
+  run(...values: SQLInputValue[]): { readonly lastInsertRowid: number | bigint }
 }
 
-const numberOf = '(SELECT number FROM session WHERE session_id = ?)'
+const lastOrdinal = 'max(ordinal, coalesce((SELECT max(recent.ordinal) FROM recent WHERE recent.session = number), 0))'
+const sessionColumns = `number, session_id, incarnation, tenant, created_at, updated_at, ${lastOrdinal} AS ordinal,
+  first_ordinal, version, state, has_work, blocks, snapshots, epoch, owner, lease_until, lease_ms`
+const eventsOf = (table: 'event' | 'recent') =>
+  `SELECT ordinal, type, body FROM ${table} WHERE session = ${numberOf} AND ordinal > ?2`
+const countOf = (table: 'event' | 'recent' | 'block' | 'snapshot') =>
+  `(SELECT count(*) FROM ${table} WHERE session = session.number)`
+const numberOf = '(SELECT number FROM session WHERE session_id = ?1)'
 const page = '(updated_at, session_id) < (?, ?) ORDER BY updated_at DESC, session_id DESC LIMIT ?'
 const snapshotColumns = 'turn_id, inference_id, phase, ordinal, at, ranges, metadata, data, hash'
 
@@ -53,12 +61,12 @@ export function prepareAll(database: DatabaseSync) {
   // The tables are STRICT, so a row has the types that its columns say.
   const prepare = <Row>(sql: string) => database.prepare(sql) as unknown as Statement<Row>
   return {
-    session: prepare<SessionRow>('SELECT * FROM session WHERE session_id = ?'),
-    sessions: prepare<SessionRow>(`SELECT * FROM session WHERE ${page}`),
-    sessionsOfTenant: prepare<SessionRow>(`SELECT * FROM session WHERE tenant = ? AND ${page}`),
-    sessionsWithWork: prepare<SessionRow>(`SELECT * FROM session WHERE has_work = 1 AND ${page}`),
+    session: prepare<SessionRow>(`SELECT ${sessionColumns} FROM session WHERE session_id = ?`),
+    sessions: prepare<SessionRow>(`SELECT ${sessionColumns} FROM session WHERE ${page}`),
+    sessionsOfTenant: prepare<SessionRow>(`SELECT ${sessionColumns} FROM session WHERE tenant = ? AND ${page}`),
+    sessionsWithWork: prepare<SessionRow>(`SELECT ${sessionColumns} FROM session WHERE has_work = 1 AND ${page}`),
     sessionsWithWorkOfTenant: prepare<SessionRow>(
-      `SELECT * FROM session WHERE has_work = 1 AND tenant = ? AND ${page}`,
+      `SELECT ${sessionColumns} FROM session WHERE has_work = 1 AND tenant = ? AND ${page}`,
     ),
     firstEpoch: prepare<{ readonly first_epoch: number }>('SELECT first_epoch FROM store'),
     addSession: prepare<{ readonly number: number }>(
@@ -73,7 +81,7 @@ export function prepareAll(database: DatabaseSync) {
     moveOrdinal: prepare<never>('UPDATE session SET ordinal = ? WHERE number = ?'),
     setLease: prepare<never>('UPDATE session SET epoch = ?, owner = ?, lease_until = ?, lease_ms = ? WHERE number = ?'),
     shortenLease: prepare<never>('UPDATE session SET lease_until = ? WHERE number = ?'),
-    setFirstOrdinal: prepare<never>('UPDATE session SET first_ordinal = ? WHERE number = ?'),
+    trimTo: prepare<never>('UPDATE session SET first_ordinal = ?, ordinal = ? WHERE number = ?'),
     raiseFirstEpoch: prepare<never>('UPDATE store SET first_epoch = max(first_epoch, ?)'),
     deleteSession: prepare<never>('DELETE FROM session WHERE number = ?'),
 
@@ -81,9 +89,22 @@ export function prepareAll(database: DatabaseSync) {
     addEvents: prepare<never>(`INSERT INTO event VALUES ${Array(eventsAtOnce).fill('(?, ?, ?, ?)').join(', ')}`),
     addName: prepare<never>('INSERT INTO name VALUES (?, ?, ?)'),
     events: prepare<{ readonly ordinal: number; readonly type: string; readonly body: string }>(
-      `SELECT ordinal, type, body FROM event WHERE session = ${numberOf} AND ordinal > ? ORDER BY ordinal LIMIT ?`,
+      `${eventsOf('event')} UNION ALL ${eventsOf('recent')} ORDER BY ordinal LIMIT ?3`,
     ),
     deleteEvents: prepare<never>('DELETE FROM event WHERE session = ? AND ordinal < ?'),
+
+    addRecent: prepare<never>('INSERT INTO recent (session, ordinal, type, body) VALUES (?, ?, ?, ?)'),
+    deleteRecent: prepare<never>('DELETE FROM recent WHERE session = ? AND ordinal < ?'),
+    copyRecent: prepare<never>(
+      'INSERT INTO event SELECT session, ordinal, type, body FROM recent ORDER BY session, ordinal',
+    ),
+    moveToRecent: prepare<never>(
+      `UPDATE session SET ordinal = ${lastOrdinal} WHERE number IN (SELECT session FROM recent)`,
+    ),
+    emptyRecent: prepare<never>('DELETE FROM recent'),
+    strayRecent: prepare<{ readonly session: number }>(
+      'SELECT DISTINCT session FROM recent WHERE session NOT IN (SELECT number FROM session)',
+    ),
     find: prepare<{ readonly sessionId: string; readonly ordinal: number }>(
       `SELECT session_id AS sessionId, 0 AS ordinal FROM session WHERE session_id = ?1
        UNION ALL
@@ -95,16 +116,16 @@ export function prepareAll(database: DatabaseSync) {
 
     addBlock: prepare<never>('INSERT INTO block VALUES (?, ?, ?, ?)'),
     blocks: prepare<{ readonly hash: string; readonly body: string }>(
-      `SELECT hash, body FROM block WHERE session = ${numberOf} AND position >= ? AND position < ? ORDER BY position`,
+      `SELECT hash, body FROM block WHERE session = ${numberOf} AND position >= ?2 AND position < ?3 ORDER BY position`,
     ),
 
     addSnapshot: prepare<never>('INSERT INTO snapshot VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     snapshots: prepare<SnapshotRow>(
-      `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} AND number >= ? ORDER BY number LIMIT ?`,
+      `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} AND number >= ?2 ORDER BY number LIMIT ?3`,
     ),
     snapshotsOfTurn: prepare<SnapshotRow>(
-      `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} AND turn_id = ?
-       ORDER BY number LIMIT ? OFFSET ?`,
+      `SELECT ${snapshotColumns} FROM snapshot WHERE session = ${numberOf} AND turn_id = ?2
+       ORDER BY number LIMIT ?3 OFFSET ?4`,
     ),
 
     addSubmission: prepare<never>('INSERT INTO submission VALUES (?, ?, ?, ?, ?)'),
@@ -119,9 +140,8 @@ export function prepareAll(database: DatabaseSync) {
     foreignKeyCheck: prepare<{ readonly table: string; readonly parent: string }>('PRAGMA foreign_key_check'),
     sessionsWithGaps: prepare<{ readonly session_id: string }>(
       `SELECT session_id FROM session WHERE
-         ordinal - first_ordinal + 1 <> (SELECT count(*) FROM event WHERE session = session.number)
-         OR blocks <> (SELECT count(*) FROM block WHERE session = session.number)
-         OR snapshots <> (SELECT count(*) FROM snapshot WHERE session = session.number)`,
+         ${lastOrdinal} - first_ordinal + 1 <> ${countOf('event')} + ${countOf('recent')}
+         OR blocks <> ${countOf('block')} OR snapshots <> ${countOf('snapshot')}`,
     ),
   }
 }
@@ -172,5 +192,16 @@ export function insertSnapshots(
     const { turnId, inferenceId = null, phase, entry, at, ranges, metadata, data, hash } = snapshot
     const place = [count + index, turnId, inferenceId, phase, first + entry, at] as const
     addSnapshot.run(number, ...place, JSON.stringify(ranges), metadata, data, hash)
+  }
+}
+
+/** A snapshot as the store gives it. */
+export function snapshotOf({ turn_id, inference_id, phase, ranges, ...rest }: SnapshotRow): Snapshot {
+  return {
+    ...rest,
+    turnId: turn_id,
+    ...(inference_id !== null && { inferenceId: inference_id }),
+    phase: phase as Phase, // only phases are written
+    ranges: JSON.parse(ranges) as Snapshot['ranges'], // as JSON.stringify wrote it
   }
 }

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { systemClock, type Clock } from '../clock.ts'
-import type { Phase } from '../events/event.ts'
 import { isGone } from './owner.ts'
+import { RecentEvents } from './recent-events.ts'
 import { isBusy, isFull, storeClosed, storeError, storeFull } from './sqlite-error.ts'
 import { giveUpReserve, hasReserve, hasRoom, keepReserve, openingBytes, reserveOf } from './sqlite-reserve.ts'
 import { openDatabase } from './sqlite-schema.ts'
@@ -11,7 +11,7 @@ import {
   insertSnapshots,
   prepareAll,
   type SessionRow,
-  type SnapshotRow,
+  snapshotOf,
 } from './sqlite-statements.ts'
 import type { Claimed, Commit, Committed, Head, LogEntry, Snapshot, Store, StoredBlock } from './store.ts'
 import { updatedAtOf } from './updated-at.ts'
@@ -34,6 +34,7 @@ export class SqliteStore implements Store {
   readonly #database: DatabaseSync
   readonly #sql: ReturnType<typeof prepareAll>
   readonly #writes: WriteQueue
+  readonly #recent: RecentEvents
   readonly #watchers = new Watchers()
   /** The last transaction that was found to have room: its other writes need not look. */
   #hadRoomIn = 0
@@ -63,6 +64,7 @@ export class SqliteStore implements Store {
     this.#database = database
     database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
     this.#sql = prepareAll(database)
+    this.#recent = new RecentEvents(this.#sql, (write) => this.#write('', write, false))
     this.#reserve = reserveOf(file)
     this.#writes = new WriteQueue(database, file, clock, busyMs)
   }
@@ -107,12 +109,19 @@ export class SqliteStore implements Store {
     const first = session.ordinal + 1
     const ordinal = session.ordinal + entries.length
     const version = session.version + (state ? 1 : 0)
+    const updatedAt = updatedAtOf(session.updated_at, commit, this.#clock.now())
+    const isSame = updatedAt === session.updated_at && !state && !blocks && !snapshots && !submission
+    const isCrowded = this.#writes.isCrowded
+    if (isCrowded && isSame && entries.every(({ names }) => names === undefined)) {
+      this.#recent.add(number, first, entries)
+      return { status: 'committed', ordinal, version }
+    }
+    if (!isCrowded) this.#recent.settle()
     insertEvents(this.#sql, number, first, entries)
     if (blocks) insertBlocks(this.#sql, number, session.blocks, blocks.rows)
     if (snapshots) insertSnapshots(this.#sql, number, session.snapshots, first, snapshots)
     if (submission) this.#sql.addSubmission.run(number, submission.key, submission.hash, submission.answer, ordinal)
-    const updatedAt = updatedAtOf(session.updated_at, commit, this.#clock.now())
-    if (updatedAt === session.updated_at && !state && !blocks && !snapshots) this.#sql.moveOrdinal.run(ordinal, number)
+    if (isSame) this.#sql.moveOrdinal.run(ordinal, number)
     else
       this.#sql.moveSession.run(
         updatedAt,
@@ -235,7 +244,8 @@ export class SqliteStore implements Store {
       if (session === undefined || before <= session.first_ordinal) return
       const first = Math.min(before, session.ordinal + 1)
       this.#sql.deleteEvents.run(session.number, first)
-      this.#sql.setFirstOrdinal.run(first, session.number)
+      this.#sql.trimTo.run(first, session.ordinal, session.number)
+      this.#sql.deleteRecent.run(session.number, first)
     })
   }
 
@@ -254,6 +264,7 @@ export class SqliteStore implements Store {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined) return false
       this.#sql.raiseFirstEpoch.run(session.epoch + 1)
+      this.#sql.deleteRecent.run(session.number, Infinity)
       this.#sql.deleteSession.run(session.number)
       return true
     })
@@ -267,11 +278,12 @@ export class SqliteStore implements Store {
 
   async integrity(): Promise<readonly string[]> {
     return this.#read(() => {
-      const { integrityCheck, foreignKeyCheck, sessionsWithGaps } = this.#sql
+      const { integrityCheck, foreignKeyCheck, strayRecent, sessionsWithGaps } = this.#sql
       const damage = integrityCheck.all().map((row) => row.integrity_check)
       if (damage.join() !== 'ok') return damage.map((sentence) => `${this.#file} is damaged: ${sentence}.`)
       return [
         ...foreignKeyCheck.all().map((row) => `A row of ${row.table} belongs to no ${row.parent}.`),
+        ...strayRecent.all().map(({ session }) => `An event belongs to no session (${session}).`),
         ...sessionsWithGaps.all().map((row) => `Session ${row.session_id} lacks some of its rows.`),
       ]
     })
@@ -280,6 +292,7 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     if (!this.#database.isOpen) return
     try {
+      this.#recent.settle()
       this.#writes.close()
       this.#database.close()
       keepReserve(this.#reserve, openingBytes) // the files that are gone now may have stood in its place
@@ -380,14 +393,4 @@ function isElsewhere(session: SessionRow, { state, blocks }: Commit): boolean {
   return (
     (state !== undefined && state.after !== session.version) || (blocks !== undefined && blocks.from !== session.blocks)
   )
-}
-
-function snapshotOf({ turn_id, inference_id, phase, ranges, ...rest }: SnapshotRow): Snapshot {
-  return {
-    ...rest,
-    turnId: turn_id,
-    ...(inference_id !== null && { inferenceId: inference_id }),
-    phase: phase as Phase, // only phases are written
-    ranges: JSON.parse(ranges) as Snapshot['ranges'], // as JSON.stringify wrote it
-  }
 }

@@ -48,6 +48,11 @@ export class WriteQueue {
     this.#busyMs = busyMs
   }
 
+  /** Whether so many sessions write that each commit should be as small as it can be. */
+  get isCrowded(): boolean {
+    return Math.max(this.#crowdBefore, this.#crowd.size) >= crowdSize
+  }
+
   /** The number of the transaction that runs or ran last. */
   get transaction(): number {
     return this.#transaction
@@ -85,9 +90,8 @@ export class WriteQueue {
       this.#isScheduled = false
       if (this.#database.isOpen) this.#flush()
     }
-    const isCrowded = Math.max(this.#crowdBefore, this.#crowd.size) >= crowdSize
     // The system's clock: how long a disk takes is nothing that a test could hold still.
-    const waitMs = isCrowded ? this.#lastStart + spacingMs - systemClock.monotonic() : 0
+    const waitMs = this.isCrowded ? this.#lastStart + spacingMs - systemClock.monotonic() : 0
     if (waitMs > 0) systemClock.schedule(waitMs, flush)
     // Not a timer: it runs when this turn's callbacks have, so a lone write waits for nothing.
     else setImmediate(flush)

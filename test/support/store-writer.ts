@@ -1,9 +1,10 @@
-// A process that commits to the store in the file it is given until it is killed, and says what was acknowledged.
+// A process that commits to so many sessions of the store in the file it is given until it is killed, and says what was
+// acknowledged.
 import { writeSync } from 'node:fs'
 import { SqliteStore } from '../../src/store/sqlite-store.ts'
 
 const store = await SqliteStore.open(process.argv[2] ?? '')
-const sessions = ['a', 'b', 'c']
+const sessions = [...'abcdefghijkl'].slice(0, Number(process.argv[3]))
 const body = JSON.stringify({ text: 'x'.repeat(300) })
 
 for (;;) {
