@@ -56,20 +56,24 @@ export class RecordQueue {
     return this.#last
   }
 
-  readonly #write = async (): Promise<void> => {
+  readonly #write = (): Promise<void> | undefined => {
     const events = this.#waiting
-    if (events.length === 0) return
+    if (events.length === 0) return undefined
     const count = this.#count
     this.#waiting = []
     this.#count = 0
-    let ordinal
-    try {
-      ordinal = await this.#record(events)
-    } catch (error) {
-      this.#waiting = [...events, ...this.#waiting]
-      this.#count += count
-      throw error
-    }
+    return this.#record(events).then(
+      (first) => this.#place(events, first),
+      (error: unknown) => {
+        this.#waiting = [...events, ...this.#waiting]
+        this.#count += count
+        throw error
+      },
+    )
+  }
+
+  #place(events: readonly InferenceEvent[], first: number): void {
+    let ordinal = first
     for (const event of events) {
       const placed = event as { ordinal: number } // nobody has seen the event before it has its place
       placed.ordinal = ordinal

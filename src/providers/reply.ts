@@ -98,21 +98,21 @@ export class Reply {
   }
 
   /** What the next chunk says; undefined when nothing more comes. Throws for a stream that breaks off. */
-  async next(): Promise<readonly EngineEvent[] | undefined> {
-    const chunk = await this.#chunk()
-    return chunk === undefined ? undefined : this.#read(chunk)
+  next(): Promise<readonly EngineEvent[] | undefined> {
+    return this.#chunks === undefined
+      ? Promise.resolve(undefined)
+      : this.#chunks.next().then(this.#received, this.#lost)
   }
 
-  async #chunk(): Promise<Uint8Array | undefined> {
-    try {
-      const step = await this.#chunks?.next()
-      if (step?.done !== true) return step?.value
-      this.#chunks = undefined // there is nothing left to give back
-    } catch (error) {
-      this.#chunks = undefined
-      if (this.#decoder.isAnswered !== true || this.#context.signal.aborted) throw this.#brokenOff(error)
-    }
+  readonly #received = ({ done, value }: IteratorResult<Uint8Array>): readonly EngineEvent[] | undefined => {
+    if (done !== true) return this.#read(value)
+    this.#chunks = undefined // there is nothing left to give back
     return undefined
+  }
+
+  readonly #lost = (error: unknown): undefined => {
+    this.#chunks = undefined
+    if (this.#decoder.isAnswered !== true || this.#context.signal.aborted) throw this.#brokenOff(error)
   }
 
   #read(chunk: Uint8Array): readonly EngineEvent[] {

@@ -4,6 +4,7 @@ import type { Agent } from 'undici'
 import { GeppettoError, messageOf } from '../errors.ts'
 import { checkUrl, guardedLookup, type NetworkPolicy } from './address-guard.ts'
 import { ProviderError, responseError } from './error.ts'
+import { HttpReply } from './http-reply.ts'
 
 /** The part of `fetch` that is used; give another (the platform's own will do) to record, replay or route requests. */
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchReply>
@@ -87,10 +88,7 @@ async function send(
 const agents = new Map<string, Agent>()
 
 // undici is loaded with the first request: most importers of this package never make one in the first 80 ms.
-/**
- * The fetch of an engine that is given none, held to the addresses that `network` allows. It is undici's `request`, not its
- * `fetch`: a token through web streams costs half as much again, and a stream twice the memory.
- */
+/** The fetch of an engine that is given none, held to the addresses that `network` allows. */
 export async function guardedFetch(network: NetworkPolicy): Promise<Fetch> {
   const undici = await import('undici')
   const policy = `${network.allowPrivate === true}`
@@ -103,15 +101,18 @@ export async function guardedFetch(network: NetworkPolicy): Promise<Fetch> {
     })
   agents.set(policy, agent)
   return async (url, { method, headers, body, signal }) => {
-    const options = { method, headers: { 'user-agent': 'geppetto', ...headers }, body, signal, dispatcher: agent }
-    const reply = await undici.request(url, options)
-    const get = (name: string) => [reply.headers[name.toLowerCase()] ?? []].flat().join(', ') || null
-    return { status: reply.statusCode, headers: { get }, body: decoded(reply.body, get('content-encoding')) }
+    const reply = new HttpReply(signal)
+    const { origin, pathname, search } = new URL(url)
+    const all = { 'user-agent': 'geppetto', ...headers }
+    agent.dispatch({ origin, path: pathname + search, method, headers: all, body }, reply)
+    const { status, headers: received } = await reply.head
+    const get = (name: string) => [received[name.toLowerCase()] ?? []].flat().join(', ') || null
+    return { status, headers: { get }, body: decoded(reply, get('content-encoding')) }
   }
 }
 
 /** The body as it was before the server compressed it; some do though we ask them not to. */
-function decoded(body: Readable, encoding: string | null): Readable {
+function decoded(body: AsyncIterable<Uint8Array>, encoding: string | null): AsyncIterable<Uint8Array> {
   const decoder = decoders[encoding?.toLowerCase() ?? '']?.()
   // What goes wrong is heard by whoever reads.
   return decoder === undefined ? body : pipeline(body, decoder, () => {})

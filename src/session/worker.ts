@@ -202,11 +202,13 @@ export class SessionWorker {
       onSnapshot: (turn, phase) => writer.take(turn, phase),
       handOver: { beforeNextStep: this.#leaving.signal, now: this.#givingUp.signal },
       decision: (approvalId, signal) => this.#decision(approvalId, signal),
-      record: async (events) => {
+      record: (events) => {
         if (toOpen === undefined) return writer.write(events)
-        const ordinal = await writer.write([toOpen(inference.input, events[0]?.at ?? ''), ...events])
-        toOpen = undefined
-        return ordinal + 1
+        const opened = writer.write([toOpen(inference.input, events[0]?.at ?? ''), ...events])
+        return opened.then((ordinal) => {
+          toOpen = undefined
+          return ordinal + 1
+        })
       },
       ...(sinks && { sinks }),
       ...(past && { past }),

@@ -103,11 +103,11 @@ export class SessionWriter {
 
   /** Commits the events and gives the ordinal of the first. */
   write(events: readonly InferenceEvent[]): Promise<number> {
-    return this.#alone(() => this.#write(events))
+    const hasSnapshots = this.#taken.length > 0 || this.#snapshotAt.size > 0
+    return this.#alone(() => (hasSnapshots ? this.#write(events) : this.#commit(events, {})))
   }
 
   async #write(events: readonly InferenceEvent[]): Promise<number> {
-    if (this.#taken.length === 0 && this.#snapshotAt.size === 0) return this.#commit(events, {}) // as nearly always
     for (const event of events) this.#place(event)
     const snapshots = events.flatMap((event, entry) => {
       const taken = this.#snapshotAt.get(event)

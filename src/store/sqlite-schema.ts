@@ -97,8 +97,7 @@ const migrations: readonly string[] = [
   ALTER TABLE session ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
   CREATE INDEX session_of_tenant ON session (tenant, updated_at, session_id);
   `,
-  // The last ordinal of a session is the higher one of its own and of those here. No foreign key: one would have every
-  // row looked up when the table is emptied.
+  // Those of them count that are above the ordinal of their session; the others are in their place.
   `
   CREATE TABLE recent (
     place INTEGER PRIMARY KEY,

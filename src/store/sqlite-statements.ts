@@ -11,6 +11,8 @@ export interface SessionRow {
   readonly created_at: string
   readonly updated_at: string
   readonly ordinal: number
+  /** Up to here its events are in their place; those behind it are recent ones. */
+  readonly settled: number
   readonly first_ordinal: number
   readonly version: number
   readonly state: string
@@ -22,6 +24,12 @@ export interface SessionRow {
   readonly lease_until: number
   readonly lease_ms: number
 }
+
+/** What an event alone must know of its session: a row of many columns costs more than the event. */
+export type PlaceRow = Pick<
+  SessionRow,
+  'number' | 'incarnation' | 'epoch' | 'updated_at' | 'ordinal' | 'version' | 'settled'
+>
 
 export interface SnapshotRow {
   readonly turn_id: string
@@ -39,17 +47,19 @@ interface Statement<Row> {
   get(...values: SQLInputValue[]): Row | undefined
   all(...values: SQLInputValue[]): Row[]
   iterate(...values: SQLInputValue[]): Iterable<Row>
-  run(...values: SQLInputValue[]): { readonly lastInsertRowid: number | bigint }
+  run(...values: SQLInputValue[]): { readonly lastInsertRowid: number | bigint; readonly changes: number | bigint }
 }
 
-const lastOrdinal = 'max(ordinal, coalesce((SELECT max(recent.ordinal) FROM recent WHERE recent.session = number), 0))'
-const sessionColumns = `number, session_id, incarnation, tenant, created_at, updated_at, ${lastOrdinal} AS ordinal,
-  first_ordinal, version, state, has_work, blocks, snapshots, epoch, owner, lease_until, lease_ms`
-const eventsOf = (table: 'event' | 'recent') =>
-  `SELECT ordinal, type, body FROM ${table} WHERE session = ${numberOf} AND ordinal > ?2`
-const countOf = (table: 'event' | 'recent' | 'block' | 'snapshot') =>
-  `(SELECT count(*) FROM ${table} WHERE session = session.number)`
 const numberOf = '(SELECT number FROM session WHERE session_id = ?1)'
+const lastOrdinal =
+  'max(session.ordinal, coalesce((SELECT max(recent.ordinal) FROM recent WHERE recent.session = number), 0))'
+const sessionColumns = `number, session_id, incarnation, tenant, created_at, updated_at, ${lastOrdinal} AS ordinal,
+  session.ordinal AS settled, first_ordinal, version, state, has_work, blocks, snapshots, epoch, owner, lease_until, lease_ms`
+const events = `SELECT ordinal, type, body FROM event WHERE session = ${numberOf} AND ordinal > ?2`
+const recentEvents = `SELECT ordinal, type, body FROM recent
+  WHERE session = ${numberOf} AND ordinal > max(?2, (SELECT ordinal FROM session WHERE session_id = ?1))`
+const countOf = (table: 'event' | 'block' | 'snapshot') =>
+  `(SELECT count(*) FROM ${table} WHERE session = session.number)`
 const page = '(updated_at, session_id) < (?, ?) ORDER BY updated_at DESC, session_id DESC LIMIT ?'
 const snapshotColumns = 'turn_id, inference_id, phase, ordinal, at, ranges, metadata, data, hash'
 
@@ -62,6 +72,10 @@ export function prepareAll(database: DatabaseSync) {
   const prepare = <Row>(sql: string) => database.prepare(sql) as unknown as Statement<Row>
   return {
     session: prepare<SessionRow>(`SELECT ${sessionColumns} FROM session WHERE session_id = ?`),
+    place: prepare<PlaceRow>(
+      `SELECT number, incarnation, epoch, updated_at, ${lastOrdinal} AS ordinal,
+       session.ordinal AS settled, version FROM session WHERE session_id = ?`,
+    ),
     sessions: prepare<SessionRow>(`SELECT ${sessionColumns} FROM session WHERE ${page}`),
     sessionsOfTenant: prepare<SessionRow>(`SELECT ${sessionColumns} FROM session WHERE tenant = ? AND ${page}`),
     sessionsWithWork: prepare<SessionRow>(`SELECT ${sessionColumns} FROM session WHERE has_work = 1 AND ${page}`),
@@ -77,11 +91,11 @@ export function prepareAll(database: DatabaseSync) {
       `UPDATE session SET updated_at = ?, ordinal = ?, version = ?, state = ?, has_work = ?, blocks = ?, snapshots = ?
        WHERE number = ?`,
     ),
-    // What most commits do: the indexes of the session stay as they are.
     moveOrdinal: prepare<never>('UPDATE session SET ordinal = ? WHERE number = ?'),
+    touchSession: prepare<never>('UPDATE session SET ordinal = ?, updated_at = ? WHERE number = ?'),
     setLease: prepare<never>('UPDATE session SET epoch = ?, owner = ?, lease_until = ?, lease_ms = ? WHERE number = ?'),
     shortenLease: prepare<never>('UPDATE session SET lease_until = ? WHERE number = ?'),
-    trimTo: prepare<never>('UPDATE session SET first_ordinal = ?, ordinal = ? WHERE number = ?'),
+    setFirstOrdinal: prepare<never>('UPDATE session SET first_ordinal = ? WHERE number = ?'),
     raiseFirstEpoch: prepare<never>('UPDATE store SET first_epoch = max(first_epoch, ?)'),
     deleteSession: prepare<never>('DELETE FROM session WHERE number = ?'),
 
@@ -89,19 +103,22 @@ export function prepareAll(database: DatabaseSync) {
     addEvents: prepare<never>(`INSERT INTO event VALUES ${Array(eventsAtOnce).fill('(?, ?, ?, ?)').join(', ')}`),
     addName: prepare<never>('INSERT INTO name VALUES (?, ?, ?)'),
     events: prepare<{ readonly ordinal: number; readonly type: string; readonly body: string }>(
-      `${eventsOf('event')} UNION ALL ${eventsOf('recent')} ORDER BY ordinal LIMIT ?3`,
+      `${events} UNION ALL ${recentEvents} ORDER BY ordinal LIMIT ?3`,
     ),
     deleteEvents: prepare<never>('DELETE FROM event WHERE session = ? AND ordinal < ?'),
 
     addRecent: prepare<never>('INSERT INTO recent (session, ordinal, type, body) VALUES (?, ?, ?, ?)'),
-    deleteRecent: prepare<never>('DELETE FROM recent WHERE session = ? AND ordinal < ?'),
     copyRecent: prepare<never>(
-      'INSERT INTO event SELECT session, ordinal, type, body FROM recent ORDER BY session, ordinal',
+      `INSERT INTO event SELECT session, ordinal, type, body FROM recent
+       WHERE session = ?1 AND ordinal > (SELECT ordinal FROM session WHERE number = ?1) ORDER BY ordinal`,
     ),
-    moveToRecent: prepare<never>(
-      `UPDATE session SET ordinal = ${lastOrdinal} WHERE number IN (SELECT session FROM recent)`,
+    moveToRecent: prepare<never>(`UPDATE session SET ordinal = ${lastOrdinal} WHERE number = ?`),
+    oldestRecent: prepare<{ readonly place: number; readonly session: number }>(
+      `SELECT place, session FROM recent JOIN session ON number = session
+       WHERE place >= ? AND recent.ordinal > session.ordinal ORDER BY place LIMIT 1`,
     ),
-    emptyRecent: prepare<never>('DELETE FROM recent'),
+    dropRecent: prepare<never>('DELETE FROM recent WHERE place < ?'),
+    deleteRecent: prepare<never>('DELETE FROM recent WHERE session = ?'),
     strayRecent: prepare<{ readonly session: number }>(
       'SELECT DISTINCT session FROM recent WHERE session NOT IN (SELECT number FROM session)',
     ),
@@ -140,7 +157,8 @@ export function prepareAll(database: DatabaseSync) {
     foreignKeyCheck: prepare<{ readonly table: string; readonly parent: string }>('PRAGMA foreign_key_check'),
     sessionsWithGaps: prepare<{ readonly session_id: string }>(
       `SELECT session_id FROM session WHERE
-         ${lastOrdinal} - first_ordinal + 1 <> ${countOf('event')} + ${countOf('recent')}
+         ${lastOrdinal} - first_ordinal + 1 <> ${countOf('event')}
+           + (SELECT count(*) FROM recent WHERE recent.session = number AND recent.ordinal > session.ordinal)
          OR blocks <> ${countOf('block')} OR snapshots <> ${countOf('snapshot')}`,
     ),
   }

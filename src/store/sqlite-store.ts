@@ -10,6 +10,7 @@ import {
   insertEvents,
   insertSnapshots,
   prepareAll,
+  type PlaceRow,
   type SessionRow,
   snapshotOf,
 } from './sqlite-statements.ts'
@@ -64,9 +65,9 @@ export class SqliteStore implements Store {
     this.#database = database
     database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
     this.#sql = prepareAll(database)
-    this.#recent = new RecentEvents(this.#sql, (write) => this.#write('', write, false))
     this.#reserve = reserveOf(file)
     this.#writes = new WriteQueue(database, file, clock, busyMs)
+    this.#recent = new RecentEvents(this.#sql, this.#writes)
   }
 
   async commit(commit: Commit): Promise<Committed> {
@@ -77,6 +78,7 @@ export class SqliteStore implements Store {
 
   #commit(commit: Commit): Committed {
     const { sessionId, create, incarnation, epoch, submission } = commit
+    if (isEventsAlone(commit)) return this.#commitEvents(commit)
     const existing = this.#sql.session.get(sessionId)
     const session = existing ?? (create && this.#newSession(sessionId, create))
     if (session === undefined || session.incarnation !== (incarnation ?? session.incarnation))
@@ -94,6 +96,37 @@ export class SqliteStore implements Store {
     return this.#append(existing ?? this.#add(session), commit)
   }
 
+  /** As for any commit, with what most of them need. */
+  #commitEvents(commit: Commit): Committed {
+    const { sessionId, incarnation, epoch, entries } = commit
+    const session = this.#sql.place.get(sessionId)
+    if (session === undefined || session.incarnation !== (incarnation ?? session.incarnation))
+      return { status: 'missing' }
+    if (epoch !== undefined && session.epoch !== epoch) return { status: 'fenced', epoch: session.epoch }
+    if (commit.endsWork !== true) this.#requireRoom()
+    const { number, version } = session
+    const first = session.ordinal + 1
+    const ordinal = session.ordinal + entries.length
+    const updatedAt = updatedAtOf(session.updated_at, commit, this.#clock.now())
+    const isFresh = updatedAt === session.updated_at
+    const { isCrowded } = this.#writes
+    if (isCrowded && isFresh && entries.every(({ names }) => names === undefined)) {
+      this.#recent.add(number, first, entries)
+      return { status: 'committed', ordinal, version }
+    }
+    this.#requireSettled(session)
+    insertEvents(this.#sql, number, first, entries)
+    // The indexes of the session stay as they are when only its ordinal moves.
+    if (isFresh) this.#sql.moveOrdinal.run(ordinal, number)
+    else this.#sql.touchSession.run(ordinal, updatedAt, number)
+    return { status: 'committed', ordinal, version }
+  }
+
+  #requireSettled({ number, ordinal, settled }: PlaceRow): void {
+    if (settled < ordinal) this.#recent.settleSession(number)
+    if (!this.#writes.isCrowded) this.#recent.settle()
+  }
+
   #requireRoom(): void {
     const { transaction } = this.#writes
     if (transaction === this.#hadRoomIn) return
@@ -105,34 +138,25 @@ export class SqliteStore implements Store {
 
   #append(session: SessionRow, commit: Commit): Committed {
     const { number } = session
-    const { entries, state, blocks, snapshots, submission } = commit
+    const { entries, state, blocks, snapshots = [], submission } = commit
     const first = session.ordinal + 1
     const ordinal = session.ordinal + entries.length
     const version = session.version + (state ? 1 : 0)
-    const updatedAt = updatedAtOf(session.updated_at, commit, this.#clock.now())
-    const isSame = updatedAt === session.updated_at && !state && !blocks && !snapshots && !submission
-    const isCrowded = this.#writes.isCrowded
-    if (isCrowded && isSame && entries.every(({ names }) => names === undefined)) {
-      this.#recent.add(number, first, entries)
-      return { status: 'committed', ordinal, version }
-    }
-    if (!isCrowded) this.#recent.settle()
+    this.#requireSettled(session)
     insertEvents(this.#sql, number, first, entries)
-    if (blocks) insertBlocks(this.#sql, number, session.blocks, blocks.rows)
-    if (snapshots) insertSnapshots(this.#sql, number, session.snapshots, first, snapshots)
+    insertBlocks(this.#sql, number, session.blocks, blocks?.rows ?? [])
+    insertSnapshots(this.#sql, number, session.snapshots, first, snapshots)
     if (submission) this.#sql.addSubmission.run(number, submission.key, submission.hash, submission.answer, ordinal)
-    if (isSame) this.#sql.moveOrdinal.run(ordinal, number)
-    else
-      this.#sql.moveSession.run(
-        updatedAt,
-        ordinal,
-        version,
-        state?.value ?? session.state,
-        state ? Number(state.hasWork) : session.has_work,
-        session.blocks + (blocks?.rows.length ?? 0),
-        session.snapshots + (snapshots?.length ?? 0),
-        number,
-      )
+    this.#sql.moveSession.run(
+      updatedAtOf(session.updated_at, commit, this.#clock.now()),
+      ordinal,
+      version,
+      state?.value ?? session.state,
+      state ? Number(state.hasWork) : session.has_work,
+      session.blocks + (blocks?.rows.length ?? 0),
+      session.snapshots + snapshots.length,
+      number,
+    )
     return { status: 'committed', ordinal, version }
   }
 
@@ -243,9 +267,9 @@ export class SqliteStore implements Store {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined || before <= session.first_ordinal) return
       const first = Math.min(before, session.ordinal + 1)
+      this.#requireSettled(session)
       this.#sql.deleteEvents.run(session.number, first)
-      this.#sql.trimTo.run(first, session.ordinal, session.number)
-      this.#sql.deleteRecent.run(session.number, first)
+      this.#sql.setFirstOrdinal.run(first, session.number)
     })
   }
 
@@ -264,7 +288,7 @@ export class SqliteStore implements Store {
       const session = this.#sql.session.get(sessionId)
       if (session === undefined) return false
       this.#sql.raiseFirstEpoch.run(session.epoch + 1)
-      this.#sql.deleteRecent.run(session.number, Infinity)
+      this.#sql.deleteRecent.run(session.number)
       this.#sql.deleteSession.run(session.number)
       return true
     })
@@ -292,7 +316,6 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     if (!this.#database.isOpen) return
     try {
-      this.#recent.settle()
       this.#writes.close()
       this.#database.close()
       keepReserve(this.#reserve, openingBytes) // the files that are gone now may have stood in its place
@@ -306,7 +329,8 @@ export class SqliteStore implements Store {
     { incarnation, createdAt, firstOrdinal = 1, tenant = '' }: NonNullable<Commit['create']>,
   ) {
     const ids = { number: 0, session_id: sessionId, incarnation, tenant, created_at: createdAt, updated_at: createdAt }
-    const position = { ordinal: firstOrdinal - 1, first_ordinal: firstOrdinal, blocks: 0, snapshots: 0 }
+    const last = firstOrdinal - 1
+    const position = { ordinal: last, settled: last, first_ordinal: firstOrdinal, blocks: 0, snapshots: 0 }
     const lease = { epoch: this.#sql.firstEpoch.get()?.first_epoch ?? 0, owner: null, lease_until: 0, lease_ms: 0 }
     return { ...ids, ...position, version: 0, state: '{}', has_work: 0, ...lease }
   }
@@ -386,6 +410,11 @@ export class SqliteStore implements Store {
   #checkOpen(): void {
     if (!this.#database.isOpen) throw storeClosed(this.#file)
   }
+}
+
+/** Whether the commit adds events to a session that is there, and nothing else. */
+function isEventsAlone({ create, state, blocks, snapshots, submission }: Commit): boolean {
+  return !create && !state && !blocks && !snapshots && !submission
 }
 
 /** Whether the session is not where a commit takes it to be. */
