@@ -1,3 +1,4 @@
+import { GrowingText } from '../growing-text.ts'
 import type { EngineEvent, EventOf, InferenceEvent } from '../events/event.ts'
 import { assistantText, reasoning, toolError } from '../turns/block.ts'
 import { partialKey } from '../turns/keys.ts'
@@ -6,7 +7,7 @@ import { unknownOutcome } from './tool-result.ts'
 /** What has begun in a run and not ended: when the run ends before it, it must be said what became of it. */
 export class OpenParts {
   /** Text of the segments that have begun, by their local id. */
-  readonly #segments = new Map<string, { readonly kind: 'text' | 'reasoning'; text: string }>()
+  readonly #segments = new Map<string, { readonly kind: 'text' | 'reasoning'; readonly text: GrowingText }>()
   /** Tools that were let run and have given no result. */
   readonly #tools = new Map<string, Pick<EventOf<'tool-execution-started'>, 'toolName' | 'effect'>>()
   /** Those that have given one, while it is not said yet that they have ended. */
@@ -17,10 +18,10 @@ export class OpenParts {
     switch (event.type) {
       case 'text-delta':
       case 'reasoning-delta': {
-        const open = this.#segments.get(event.segmentId)
         const kind = event.type === 'text-delta' ? 'text' : 'reasoning'
-        if (open === undefined) this.#segments.set(event.segmentId, { kind, text: event.delta })
-        else open.text += event.delta
+        const open = this.#segments.get(event.segmentId) ?? { kind, text: new GrowingText() }
+        if (open.text.length === 0) this.#segments.set(event.segmentId, open)
+        open.text.add(event.delta)
         return true
       }
       case 'text-segment-finished':
@@ -57,9 +58,10 @@ export class OpenParts {
 
   /** Ends the segments: text that was shown is kept, marked as cut off. */
   segmentEnds(): readonly EngineEvent[] {
-    const open = [...this.#segments].filter(([, { text }]) => text !== '')
+    const open = [...this.#segments].filter(([, { text }]) => text.length > 0)
     this.#segments.clear()
-    return open.map(([segmentId, { kind, text }]): EngineEvent => {
+    return open.map(([segmentId, { kind, text: written }]): EngineEvent => {
+      const text = written.toString()
       if (kind === 'text') {
         const block = partialKey.set(assistantText(text), true)
         return { type: 'text-segment-finished', segmentId, block, partial: true }

@@ -1,3 +1,4 @@
+import { GrowingText } from '../../growing-text.ts'
 import type { JsonObject } from '../../json.ts'
 import { assistantText, reasoning, type ReasoningBlock, type TextBlock } from '../../turns/block.ts'
 import { sidecarKey } from '../../turns/keys.ts'
@@ -11,7 +12,7 @@ interface Segment {
   readonly kind: 'text' | 'reasoning'
   readonly id: string
   readonly field: ReasoningField
-  text: string
+  readonly text: GrowingText
   /** Parts of the content that are not text, each with where in the text it stands. */
   readonly marks: { readonly at: number; readonly part: JsonObject }[]
   readonly annotations: JsonObject[]
@@ -31,7 +32,7 @@ export class Segments {
     if (delta === '') return
     const segment = this.#open?.kind === kind ? this.#open : this.#begin(kind, field, emit)
     const offset = segment.text.length
-    segment.text += delta
+    segment.text.add(delta)
     emit({ type: kind === 'text' ? 'text-delta' : 'reasoning-delta', segmentId: segment.id, offset, delta })
   }
 
@@ -73,7 +74,14 @@ export class Segments {
 
   #begin(kind: Segment['kind'], field: ReasoningField, emit: Emit): Segment {
     this.close(emit)
-    const segment: Segment = { kind, id: `${kind}-${this.#count}`, field, text: '', marks: [], annotations: [] }
+    const segment: Segment = {
+      kind,
+      id: `${kind}-${this.#count}`,
+      field,
+      text: new GrowingText(),
+      marks: [],
+      annotations: [],
+    }
     this.#count += 1
     this.#open = segment
     if (kind === 'text') emit({ type: 'text-segment-started', segmentId: segment.id })
@@ -82,7 +90,8 @@ export class Segments {
   }
 }
 
-function textBlock({ text: said, marks, annotations }: Segment): TextBlock {
+function textBlock({ text: written, marks, annotations }: Segment): TextBlock {
+  const said = written.toString()
   const block = assistantText(said)
   if (marks.length === 0 && annotations.length === 0) return block
   const content = marks.length === 0 ? said : contentParts(said, marks)
@@ -102,7 +111,8 @@ function contentParts(said: string, marks: Segment['marks']): readonly JsonObjec
 }
 
 // The item says which field the reasoning came in: it goes back by the same.
-function reasoningBlock({ text: said, field }: Segment, details: readonly JsonObject[]): ReasoningBlock {
+function reasoningBlock({ text: written, field }: Segment, details: readonly JsonObject[]): ReasoningBlock {
+  const said = written.toString()
   const fieldItem: JsonObject =
     field === 'parts'
       ? { content: [{ type: 'thinking', thinking: [{ type: 'text', text: said }] }] }
