@@ -12,7 +12,8 @@ export interface Metrics {
   readonly inferences: Counter<'outcome'>
   readonly inferenceSeconds: Histogram<'outcome'>
   readonly tokens: Counter<'kind'>
-  readonly events: Counter<'type'>
+  /** Counts an event that an inference of this process has recorded. */
+  readonly countEvent: (type: string) => void
   readonly commitSeconds: Histogram
   /** These three are of the moment of asking. */
   readonly queuedPrompts: Gauge
@@ -23,6 +24,18 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry()
   const registers = [registry]
+  // Counted here until somebody asks: looking a label up for every token would cost more than anything else that is counted.
+  const events = new Map<string, number>()
+  const allEvents = new Counter({
+    name: 'geppetto_events_total',
+    help: 'Events that inferences of this process have recorded, by type.',
+    labelNames: ['type'],
+    registers,
+    collect() {
+      for (const [type, count] of events) allEvents.inc({ type }, count)
+      events.clear()
+    },
+  })
   return {
     registry,
     requests: new Counter({
@@ -63,12 +76,7 @@ export function createMetrics(): Metrics {
       labelNames: ['kind'],
       registers,
     }),
-    events: new Counter({
-      name: 'geppetto_events_total',
-      help: 'Events that inferences of this process have recorded, by type.',
-      labelNames: ['type'],
-      registers,
-    }),
+    countEvent: (type) => events.set(type, (events.get(type) ?? 0) + 1),
     commitSeconds: new Histogram({
       name: 'geppetto_store_commit_duration_seconds',
       help: 'How long the store took for a commit.',
@@ -104,7 +112,7 @@ const tokenKinds = {
 /** Counts what inferences of this process do. */
 export function countingSink(metrics: Metrics): EventSink {
   return (event: InferenceEvent) => {
-    metrics.events.inc({ type: event.type })
+    metrics.countEvent(event.type)
     if (!isTerminal(event)) return
     const { usage, duration_ms: duration } = event.result
     metrics.inferences.inc({ outcome: event.type })

@@ -17,6 +17,7 @@ import type { StoredSessionOptions } from './stored-session.ts'
 import { SessionFencedError, SessionWriter } from './writer.ts'
 
 const leaseMs = 15_000
+const renewMs = leaseMs / 3
 const heartbeatMs = 1_000
 const retryMs = 1_000
 
@@ -325,11 +326,15 @@ export class SessionWorker {
   #beat(writer: SessionWriter): () => void {
     let cancelTimer: () => void
     let isStopped = false
+    let renewed = this.#clock.monotonic()
     const beat = async () => {
       try {
-        const head = await this.#store.renew(this.#sessionId, writer.epoch, leaseMs)
-        if (head === undefined) this.#active?.cancel('another process has taken the session over')
-        else if (this.#active !== undefined) await this.#listen()
+        if (this.#clock.monotonic() - renewed >= renewMs) {
+          const head = await this.#store.renew(this.#sessionId, writer.epoch, leaseMs)
+          if (head === undefined) this.#active?.cancel('another process has taken the session over')
+          renewed = this.#clock.monotonic()
+        }
+        if (this.#active !== undefined) await this.#listen()
       } catch (error) {
         this.#options.onError?.(error)
       }

@@ -92,7 +92,7 @@ export function prepareAll(database: DatabaseSync) {
        WHERE number = ?`,
     ),
     moveOrdinal: prepare<never>('UPDATE session SET ordinal = ? WHERE number = ?'),
-    touchSession: prepare<never>('UPDATE session SET ordinal = ?, updated_at = ? WHERE number = ?'),
+    touchSession: prepare<never>('UPDATE session SET updated_at = ? WHERE number = ?'),
     setLease: prepare<never>('UPDATE session SET epoch = ?, owner = ?, lease_until = ?, lease_ms = ? WHERE number = ?'),
     shortenLease: prepare<never>('UPDATE session SET lease_until = ? WHERE number = ?'),
     setFirstOrdinal: prepare<never>('UPDATE session SET first_ordinal = ? WHERE number = ?'),

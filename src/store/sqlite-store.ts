@@ -108,17 +108,14 @@ export class SqliteStore implements Store {
     const first = session.ordinal + 1
     const ordinal = session.ordinal + entries.length
     const updatedAt = updatedAtOf(session.updated_at, commit, this.#clock.now())
-    const isFresh = updatedAt === session.updated_at
-    const { isCrowded } = this.#writes
-    if (isCrowded && isFresh && entries.every(({ names }) => names === undefined)) {
+    if (this.#writes.isCrowded && entries.every(({ names }) => names === undefined)) {
       this.#recent.add(number, first, entries)
-      return { status: 'committed', ordinal, version }
+    } else {
+      this.#requireSettled(session)
+      insertEvents(this.#sql, number, first, entries)
+      this.#sql.moveOrdinal.run(ordinal, number)
     }
-    this.#requireSettled(session)
-    insertEvents(this.#sql, number, first, entries)
-    // The indexes of the session stay as they are when only its ordinal moves.
-    if (isFresh) this.#sql.moveOrdinal.run(ordinal, number)
-    else this.#sql.touchSession.run(ordinal, updatedAt, number)
+    if (updatedAt !== session.updated_at) this.#sql.touchSession.run(updatedAt, number)
     return { status: 'committed', ordinal, version }
   }
 
