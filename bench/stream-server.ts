@@ -1,26 +1,26 @@
-// One of the servers that are measured, alone in its process: `ours`, with the log on the disk; the AI SDK's as its
-// documentation shows it; a bare relay.
-import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
-import { streamText } from 'ai'
+// One of the servers that are measured, alone in its process, which loads what that one needs and no more: `ours`, with
+// the log on the disk; the AI SDK's as its documentation shows it; a bare relay.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { openai } from '../src/providers/openai/protocol.ts'
-import { listen } from '../src/server/node.ts'
-import { GeppettoServer } from '../src/server/server.ts'
-import { SqliteStore } from '../src/store/sqlite-store.ts'
 
 const [kind = '', providerPort = '', folder = ''] = process.argv.slice(2)
 const baseUrl = `http://127.0.0.1:${providerPort}/v1`
 
 const servers: Readonly<Record<string, () => Promise<number>>> = {
   async ours() {
+    const { openai } = await import('../src/providers/openai/protocol.ts')
+    const { listen } = await import('../src/server/node.ts')
+    const { GeppettoServer } = await import('../src/server/server.ts')
+    const { SqliteStore } = await import('../src/store/sqlite-store.ts')
     const store = await SqliteStore.open(join(folder, 'bench.db'))
     const model = openai({ model: 'bench-1', baseUrl, network: { allowHttp: true, allowPrivate: true } })
     const server = await GeppettoServer.open({ store, profiles: [{ slug: 'default', model }] })
     return Number(new URL((await listen(server, { port: 0 })).url).port)
   },
-  'AI SDK': () => {
+  async 'AI SDK'() {
+    const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible')
+    const { streamText } = await import('ai')
     const model = createOpenAICompatible({ name: 'bench', baseURL: baseUrl })('bench-1')
     return serve(async (_request, response) => {
       const reply = streamText({ model, prompt: 'Hi' }).toUIMessageStreamResponse()
