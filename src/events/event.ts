@@ -305,6 +305,13 @@ export type EngineEvent =
   | Yielded<SegmentFields, { readonly segmentId: string }>
   | Yielded<ToolCallFields, { readonly toolCallId: string }>
 
+/** Whether it is a piece of text or reasoning, as nearly all events are: it changes neither the turn nor where a run stands. */
+export function isToken<Event extends EngineEvent | InferenceEvent>(
+  event: Event,
+): event is Extract<Event, { readonly type: 'text-delta' | 'reasoning-delta' }> {
+  return event.type === 'text-delta' || event.type === 'reasoning-delta'
+}
+
 export const terminalTypes = [
   'inference-finished',
   'inference-stopped',

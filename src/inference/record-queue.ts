@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { InferenceEvent } from '../events/event.ts'
+import { isToken, type InferenceEvent } from '../events/event.ts'
 
 /** Makes events durable, in their order, and gives the ordinal of the first; the others follow it without a gap. */
 export type Recorder = (events: readonly InferenceEvent[]) => Promise<number>
@@ -85,7 +85,7 @@ export class RecordQueue {
 
 /** Adds the text of `event` to `last`, which nobody has seen yet, when it goes on with that. */
 function addText(last: InferenceEvent | undefined, event: InferenceEvent): boolean {
-  if (event.type !== 'text-delta' && event.type !== 'reasoning-delta') return false
+  if (!isToken(event)) return false
   if (last?.type !== event.type || last.segmentId !== event.segmentId) return false
   const open: { delta: string } = last
   open.delta += event.delta

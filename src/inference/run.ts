@@ -1,7 +1,14 @@
 import { newUuid, systemClock, type Clock } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
-import { isTerminal, type EngineEvent, type InferenceEvent, type InferenceScope, type Phase } from '../events/event.ts'
+import {
+  isTerminal,
+  isToken,
+  type EngineEvent,
+  type InferenceEvent,
+  type InferenceScope,
+  type Phase,
+} from '../events/event.ts'
 import { SinkGroup } from '../events/sink.ts'
 import { inferenceIdKey, sessionIdKey } from '../turns/keys.ts'
 import type { Turn } from '../turns/turn.ts'
@@ -217,7 +224,9 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   #emit(event: EngineEvent): void {
     this.#track(event)
-    this.#show(this.#stamper.stamp(event, this.#turn))
+    const stamped = this.#stamper.stamp(event, this.#turn)
+    if (isToken(stamped)) this.#pass(stamped)
+    else this.#show(stamped)
     if (event.type === 'phase-reached') this.#snapshot(this.#turn, event.phase)
     this.#reportWatchers()
   }
@@ -239,6 +248,10 @@ export class Inference implements AsyncIterable<InferenceEvent> {
 
   #show(event: InferenceEvent): void {
     this.#turn = applyEvent(this.#turn, event)
+    this.#pass(event)
+  }
+
+  #pass(event: InferenceEvent): void {
     if (this.#queue === undefined) this.#publish(event)
     else this.#queue.add(event)
   }

@@ -1,6 +1,6 @@
 import { GeppettoError } from '../errors.ts'
 import { applyEvent } from '../events/apply.ts'
-import type { EngineEvent, TurnEdit } from '../events/event.ts'
+import { isToken, type EngineEvent, type TurnEdit } from '../events/event.ts'
 import { jsonEqual, type JsonObject } from '../json.ts'
 import type { ToolCallBlock } from '../turns/block.ts'
 import { pendingToolCalls } from '../turns/tool-calls.ts'
@@ -41,8 +41,10 @@ export function toolLoop(engine: Engine, tools: readonly (Tool | ClientTool)[], 
         turn = yield* pause(turn, loop, context, 'before_inference', 'Review what the model will see')
         yield { type: 'phase-reached', phase: 'pre_inference', iteration }
         for await (const event of engine(turn, offering)) {
-          turn = applyEvent(turn, event)
-          reply.add(event)
+          if (!isToken(event)) {
+            turn = applyEvent(turn, event)
+            reply.add(event)
+          }
           yield event
         }
         yield { type: 'phase-reached', phase: 'post_inference', iteration }

@@ -1,5 +1,5 @@
 import { GeppettoError } from '../errors.ts'
-import { isTerminal, type InferenceEvent, type Phase } from '../events/event.ts'
+import { isTerminal, isToken, type InferenceEvent, type Phase } from '../events/event.ts'
 import { isJsonObject, tryParseJson } from '../json.ts'
 import { BlockLog } from '../store/block-log.ts'
 import { fromEntry, toEntry } from '../store/entry.ts'
@@ -160,9 +160,10 @@ export class SessionWriter {
 
   async #commit(events: readonly InferenceEvent[], more: Pick<Commit, 'blocks' | 'snapshots'>): Promise<number> {
     const entries = events.map(toEntry)
+    const areTokens = events.every(isToken)
     while (true) {
       this.#requireOpen(events[0])
-      const next = events.reduce(applyToState, this.#state)
+      const next = areTokens ? this.#state : events.reduce(applyToState, this.#state)
       const changed = next !== this.#state
       const result = await this.#store.commit({
         sessionId: this.#sessionId,
@@ -170,7 +171,7 @@ export class SessionWriter {
         epoch: this.epoch,
         entries,
         ...(changed && { state: { after: this.#version, value: JSON.stringify(next), hasWork: hasWork(next) } }),
-        ...(endsWork(events) && { endsWork: true }),
+        ...(!areTokens && endsWork(events) && { endsWork: true }),
         ...more,
       })
       switch (result.status) {

@@ -134,17 +134,24 @@ export class ChatDecoder implements StreamDecoder {
   }
 
   #choice(choice: JsonObject, delta: JsonObject): void {
+    this.#delta(delta)
+    this.#wasFiltered ||= isFiltered(choice)
+    const reason = text(choice, 'finish_reason') ?? ''
+    if (reason !== '' && reason !== 'null') this.#end(reason)
+  }
+
+  #delta(delta: JsonObject): void {
+    const { content } = delta
+    // What nearly all of them are: a piece of the text, and nothing else that would have to be looked for.
+    if (typeof content === 'string' && Object.keys(delta).length === 1) return this.#content(content)
     this.#reasoning(delta)
-    this.#content(delta['content'])
+    this.#content(content)
     this.#refusal(text(delta, 'refusal') ?? '')
     this.#segments.write('text', text(object(delta, 'audio') ?? none, 'transcript') ?? '', this.#say)
     for (const image of objects(delta, 'images')) this.#keep(image)
     this.#toolCalls(delta)
     this.#gathered.add(delta)
     for (const annotation of objects(delta, 'annotations')) this.#annotation(annotation)
-    this.#wasFiltered ||= isFiltered(choice)
-    const reason = text(choice, 'finish_reason') ?? ''
-    if (reason !== '' && reason !== 'null') this.#end(reason)
   }
 
   /** Emits what is part of the answer itself. */
