@@ -1,6 +1,6 @@
 import type { Clock, NewId } from '../clock.ts'
 import type { GeppettoError } from '../errors.ts'
-import type { InferenceEvent, InferenceScope, Phase } from '../events/event.ts'
+import type { InferenceEvent, InferenceScope, Phase, TerminalEvent } from '../events/event.ts'
 import type { EventSink } from '../events/sink.ts'
 import type { Turn } from '../turns/turn.ts'
 import type { ApprovalDecision } from './engine.ts'
@@ -8,6 +8,13 @@ import type { Recorder } from './record-queue.ts'
 import type { HandOver } from './stop.ts'
 
 export type InferenceStatus = 'running' | 'finished' | 'stopped' | 'failed' | 'interrupted' | 'handed-over'
+
+export const statusOf = {
+  'inference-finished': 'finished',
+  'inference-stopped': 'stopped',
+  'inference-failed': 'failed',
+  'inference-interrupted': 'interrupted',
+} as const satisfies Record<TerminalEvent['type'], InferenceStatus>
 
 /** What an earlier process recorded of an inference, and what is to become of it. */
 export interface Past {

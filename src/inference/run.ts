@@ -25,7 +25,7 @@ import { OpenParts } from './open-parts.ts'
 import { positionOf } from './position.ts'
 import { RecordQueue } from './record-queue.ts'
 import { Replay } from './replay.ts'
-import type { InferenceStatus, RunOptions } from './run-options.ts'
+import { statusOf, type InferenceStatus, type RunOptions } from './run-options.ts'
 import { requireJsonResult, ResultLedger } from './result.ts'
 import { Stamper, type LifecycleEvent } from './stamp.ts'
 import { RunStop } from './stop.ts'
@@ -89,7 +89,7 @@ export class Inference implements AsyncIterable<InferenceEvent> {
     this.#queue = options.record && new RecordQueue(options.record, (event) => this.#publish(event), this.#clock)
     this.#approvals = new Approvals(this.#clock, (event) => this.#emit(event))
     this.#sinks = new SinkGroup(options.sinks ?? [], (message) => this.#watcherFailures.push(message))
-    const nextOrdinal = options.record ? () => 0 : (options.nextOrdinal ?? counter())
+    const nextOrdinal = options.record ? () => 0 : options.nextOrdinal
     this.#stamper = new Stamper(options.ids, this.#clock, options.newId ?? newUuid, nextOrdinal)
     for (const event of options.past?.events ?? []) this.#recall(event)
     this.#stop = new RunStop(this.id, this.#clock, options.handOver)
@@ -384,13 +384,6 @@ export class Inference implements AsyncIterable<InferenceEvent> {
   }
 }
 
-const statusOf = {
-  'inference-finished': 'finished',
-  'inference-stopped': 'stopped',
-  'inference-failed': 'failed',
-  'inference-interrupted': 'interrupted',
-} as const satisfies Record<Terminal['type'], InferenceStatus>
-
 /** Runs `engine` on `input`. The run begins after the caller has the handle. */
 export function run(engine: Engine, input: Turn, options: RunOptions): Inference {
   return new Inference(engine, input, options)
@@ -398,12 +391,4 @@ export function run(engine: Engine, input: Turn, options: RunOptions): Inference
 
 function withIds(turn: Turn, ids: InferenceScope): Turn {
   return inferenceIdKey.set(sessionIdKey.set({ ...turn, id: ids.turnId }, ids.sessionId), ids.inferenceId)
-}
-
-function counter(): () => number {
-  let count = 0
-  return () => {
-    count += 1
-    return count
-  }
 }

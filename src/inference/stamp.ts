@@ -29,7 +29,7 @@ export class Stamper {
   #discarded: OpenCall | undefined
   readonly #callOfTool = new Map<string, OpenCall>()
 
-  constructor(ids: InferenceScope, clock: Clock, newId: NewId, nextOrdinal: () => number) {
+  constructor(ids: InferenceScope, clock: Clock, newId: NewId, nextOrdinal: () => number = counter()) {
     this.#ids = { sessionId: ids.sessionId, inferenceId: ids.inferenceId, turnId: ids.turnId }
     this.#clock = clock
     this.#newId = newId
@@ -217,4 +217,12 @@ export class Stamper {
 
 function withId<B extends Block>(block: B, id: string): B {
   return block.id === undefined || block.id === '' ? { ...block, id } : block
+}
+
+function counter(): () => number {
+  let count = 0
+  return () => {
+    count += 1
+    return count
+  }
 }

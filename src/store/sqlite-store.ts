@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { systemClock, type Clock } from '../clock.ts'
-import { isGone } from './owner.ts'
 import { RecentEvents } from './recent-events.ts'
 import { isBusy, isFull, storeClosed, storeError, storeFull } from './sqlite-error.ts'
 import { giveUpReserve, hasReserve, hasRoom, keepReserve, openingBytes, reserveOf } from './sqlite-reserve.ts'
+import { Leases } from './sqlite-leases.ts'
 import { openDatabase } from './sqlite-schema.ts'
 import {
   insertBlocks,
@@ -36,11 +36,10 @@ export class SqliteStore implements Store {
   readonly #sql: ReturnType<typeof prepareAll>
   readonly #writes: WriteQueue
   readonly #recent: RecentEvents
+  readonly #leases: Leases
   readonly #watchers = new Watchers()
   /** The last transaction that was found to have room: its other writes need not look. */
   #hadRoomIn = 0
-  /** What to add to the monotonic clock: leases do not move when the system's time is set. */
-  readonly #epochMs: number
 
   /** Opens the store in `file`, or makes one. `:memory:` is one that nobody else sees and nothing remains of. */
   static async open(file: string, { clock = systemClock }: { readonly clock?: Clock } = {}): Promise<SqliteStore> {
@@ -61,10 +60,10 @@ export class SqliteStore implements Store {
   private constructor(file: string, database: DatabaseSync, clock: Clock) {
     this.#file = file
     this.#clock = clock
-    this.#epochMs = clock.now() - clock.monotonic()
     this.#database = database
     database.exec(`PRAGMA busy_timeout = ${blockingMs}`)
     this.#sql = prepareAll(database)
+    this.#leases = new Leases(this.#sql, clock)
     this.#reserve = reserveOf(file)
     this.#writes = new WriteQueue(database, file, clock, busyMs)
     this.#recent = new RecentEvents(this.#sql, this.#writes)
@@ -90,7 +89,7 @@ export class SqliteStore implements Store {
     }
     if (epoch !== undefined && session.epoch !== epoch) return { status: 'fenced', epoch: session.epoch }
     if ((existing && create) || isElsewhere(session, commit)) {
-      return { status: 'conflict', head: this.#head(session) }
+      return { status: 'conflict', head: this.#leases.headOf(session) }
     }
     if (commit.endsWork !== true) this.#requireRoom()
     return this.#append(existing ?? this.#add(session), commit)
@@ -160,7 +159,7 @@ export class SqliteStore implements Store {
   async head(sessionId: string): Promise<Head | undefined> {
     return this.#read(() => {
       const session = this.#sql.session.get(sessionId)
-      return session && this.#head(session)
+      return session && this.#leases.headOf(session)
     })
   }
 
@@ -173,7 +172,7 @@ export class SqliteStore implements Store {
         tenant === undefined
           ? (hasWork ? sessionsWithWork : sessions).all(updatedAt, sessionId, limit)
           : (hasWork ? sessionsWithWorkOfTenant : sessionsOfTenant).all(tenant, updatedAt, sessionId, limit)
-      return rows.map((session) => this.#head(session))
+      return rows.map((session) => this.#leases.headOf(session))
     })
   }
 
@@ -217,33 +216,15 @@ export class SqliteStore implements Store {
   }
 
   async claim(sessionId: string, owner: string, ttlMs: number): Promise<Claimed> {
-    return this.#write<Claimed>(sessionId, () => {
-      const session = this.#sql.session.get(sessionId)
-      if (session === undefined) return { status: 'missing' }
-      const holder = this.#ownerOf(session)
-      if (holder !== undefined && holder !== owner) {
-        // More than it was given for was set by a clock that was ahead of ours: from now on it is as long as it was.
-        const forMs = Math.min(session.lease_until - this.#now(), session.lease_ms)
-        if (this.#now() + forMs < session.lease_until) this.#sql.shortenLease.run(this.#now() + forMs, session.number)
-        return { status: 'held', owner: holder, forMs }
-      }
-      return { status: 'claimed', head: this.#lease(session, session.epoch + 1, owner, ttlMs) }
-    })
+    return this.#write(sessionId, () => this.#leases.claim(sessionId, owner, ttlMs))
   }
 
   async renew(sessionId: string, epoch: number, ttlMs: number): Promise<Head | undefined> {
-    return this.#write(sessionId, () => {
-      const session = this.#sql.session.get(sessionId)
-      if (session === undefined || session.owner === null || session.epoch !== epoch) return undefined
-      return this.#lease(session, epoch, session.owner, ttlMs)
-    })
+    return this.#write(sessionId, () => this.#leases.renew(sessionId, epoch, ttlMs))
   }
 
   async release(sessionId: string, epoch: number): Promise<void> {
-    await this.#write(sessionId, () => {
-      const session = this.#sql.session.get(sessionId)
-      if (session?.epoch === epoch) this.#sql.setLease.run(epoch, null, 0, 0, session.number)
-    })
+    await this.#write(sessionId, () => this.#leases.release(sessionId, epoch))
   }
 
   async trim(sessionId: string, before: number): Promise<void> {
@@ -346,42 +327,6 @@ export class SqliteStore implements Store {
       epoch,
     ] as const
     return { ...session, number: this.#sql.addSession.get(...values)?.number ?? 0 }
-  }
-
-  #lease(session: SessionRow, epoch: number, owner: string, ttlMs: number): Head {
-    const until = this.#now() + Math.ceil(ttlMs)
-    this.#sql.setLease.run(epoch, owner, until, Math.ceil(ttlMs), session.number)
-    return this.#head({ ...session, epoch, owner, lease_until: until })
-  }
-
-  #ownerOf({ owner, lease_until }: SessionRow): string | undefined {
-    return owner === null || lease_until <= this.#now() || isGone(owner) ? undefined : owner
-  }
-
-  #head(row: SessionRow): Head {
-    const { incarnation, tenant, ordinal, version, state, blocks, snapshots, epoch } = row
-    const owner = this.#ownerOf(row)
-    return {
-      sessionId: row.session_id,
-      incarnation,
-      tenant,
-      createdAt: row.created_at,
-      updatedAt: row.updated_at,
-      ordinal,
-      firstOrdinal: row.first_ordinal,
-      version,
-      state,
-      hasWork: row.has_work === 1,
-      blocks,
-      snapshots,
-      epoch,
-      ...(owner !== undefined && { owner }),
-    }
-  }
-
-  /** Whole milliseconds since 1970, by the monotonic clock. */
-  #now(): number {
-    return Math.floor(this.#epochMs + this.#clock.monotonic())
   }
 
   /** All is urgent but a commit that does not end work. */
