@@ -153,6 +153,52 @@ describe('a request over the network', () => {
     await expect(waiting).rejects.toThrow('enough')
   })
 
+  test('a reader who rests holds the server up, and misses nothing', async () => {
+    const total = 32 * 1024 * 1024
+    let hasSent = false
+    const url = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write(Buffer.alloc(total), () => {
+        hasSent = true
+      })
+      response.end()
+    })
+    const { body } = await post(url)
+    const chunks = body[Symbol.asyncIterator]()
+    let length = (await chunks.next()).value?.length ?? 0
+    for (let turn = 0; turn < 2_000; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+    expect(hasSent).toBe(false)
+    for (let step = await chunks.next(); step.done !== true; step = await chunks.next()) length += step.value.length
+    expect([length, hasSent]).toEqual([total, true])
+  })
+
+  test.each([
+    ['who stops reading', async (_abort: AbortController, chunks: AsyncIterator<Uint8Array>) => chunks.return?.()],
+    ['who cancels', async (abort: AbortController) => abort.abort(new Error('enough'))],
+  ])('%s gives the connection up', async (who, leave) => {
+    const closed = Promise.withResolvers<void>()
+    const url = await serve((_request, response) => {
+      response.on('close', closed.resolve)
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: {}\n\n')
+    })
+    const abort = new AbortController()
+    const { body } = await post(url, open, abort.signal)
+    const chunks = body[Symbol.asyncIterator]()
+    await chunks.next()
+    await leave(abort, chunks)
+    await closed.promise
+    if (who === 'who cancels') await expect(chunks.next()).rejects.toThrow('enough')
+    else expect(await chunks.next()).toEqual({ done: true, value: undefined })
+  })
+
+  test('a cancel while it connects is heard at once', async () => {
+    const url = await serve((_request, response) => void response.write('never read'))
+    const abort = new AbortController()
+    const waiting = post(url, open, abort.signal)
+    queueMicrotask(() => abort.abort(new Error('enough')))
+    await expect(waiting).rejects.toThrow('enough')
+  })
+
   test('an address that is none is wrong settings', async () => {
     await expect(post('not an address')).rejects.toMatchObject({ code: 'SETTINGS_INVALID' })
   })
