@@ -1,5 +1,6 @@
 // How many answers one core can stream at 50 tokens a second each: `npm run bench:streams`. The server that is measured
 // has a core to itself; the provider and the clients share the other one. Each token says when the provider sent it.
+// NODE_FLAGS are flags of Node for every server, such as `--single-threaded-gc`; LEVELS how many streams to try.
 import { execFileSync, fork, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { Agent, get, request, type IncomingMessage } from 'node:http'
@@ -10,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const goalMs = 50
 const levels = (process.env['LEVELS'] ?? '25,50,75,100,150,200,250,300,350,400,500').split(',').map(Number)
 const settleMs = 3_000
-const measureMs = 5_000
+const measureMs = 10_000
 const agent = new Agent({ keepAlive: false, maxSockets: Number.POSITIVE_INFINITY })
 const now = () => (performance.timeOrigin + performance.now()) * 1000
 
@@ -47,6 +48,9 @@ try {
 async function measureLevel(kind: string, connect: Connect, streams: number): Promise<boolean> {
   const server = start('./stream-server.ts', [kind, String(providerPort), mkdtempSync(join(folder, 'db-'))], 0)
   const port = await portOf(server)
+  const first = await connect(port, 0) // what a server loads and makes once is not what a stream costs
+  first.resume().on('error', () => {})
+  await sleep(1_000)
   const before = await usage(server)
   const latencies: number[] = []
   let isMeasuring = false
@@ -54,8 +58,8 @@ async function measureLevel(kind: string, connect: Connect, streams: number): Pr
     const at = now()
     for (const [, sent] of text.matchAll(/ (\d{16})/g)) if (isMeasuring) latencies.push((at - Number(sent)) / 1000)
   }
-  const replies: IncomingMessage[] = []
-  for (let index = 0; index < streams; index += 1) {
+  const replies: IncomingMessage[] = [first]
+  for (let index = 1; index < streams; index += 1) {
     const reply = await connect(port, index)
     reply
       .setEncoding('utf8')
@@ -64,7 +68,7 @@ async function measureLevel(kind: string, connect: Connect, streams: number): Pr
     replies.push(reply)
   }
   await sleep(settleMs)
-  const first = await usage(server)
+  const begun = await usage(server)
   await sleep(500) // the collection that it asked for held the server up
   isMeasuring = true
   await sleep(measureMs)
@@ -75,8 +79,8 @@ async function measureLevel(kind: string, connect: Connect, streams: number): Pr
   const sorted = latencies.toSorted((left, right) => left - right)
   const at = (share: number) => sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? Number.NaN
   const share = sorted.length / ((streams * 50 * measureMs) / 1000)
-  const busy = (last.cpu - first.cpu) / ((measureMs + 500) * 10)
-  const kilobytes = (first.memory - before.memory) / 1024 / streams
+  const busy = (last.cpu - begun.cpu) / ((measureMs + 500) * 10)
+  const kilobytes = (begun.memory - before.memory) / 1024 / (streams - 1)
   const isGood = at(0.99) <= goalMs && share > 0.97
   console.log(
     `${kind.padEnd(7)} ${String(streams).padStart(4)} streams: p50 ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms, ${(share * 100).toFixed(0)} % of the tokens, ${busy.toFixed(0)} % of the core, ${kilobytes.toFixed(0)} KB a stream${isGood ? '' : '  – too many'}`,
@@ -85,13 +89,17 @@ async function measureLevel(kind: string, connect: Connect, streams: number): Pr
 }
 
 function start(file: string, args: readonly string[], core: number): ChildProcess {
-  const child = fork(new URL(file, import.meta.url), args, { execArgv: ['--expose-gc'] })
+  const flags = (process.env['NODE_FLAGS'] ?? '').split(' ').filter((flag) => flag !== '')
+  const child = fork(new URL(file, import.meta.url), args, { execArgv: ['--expose-gc', ...flags] })
   execFileSync('taskset', ['-cp', String(core), String(child.pid)])
   return child
 }
 
 async function portOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => child.once('message', (message) => resolve(Number(message))))
+  return new Promise((resolve, reject) => {
+    child.once('message', (message) => resolve(Number(message)))
+    child.once('exit', () => reject(new Error(`${child.spawnfile} ended before it listened`)))
+  })
 }
 
 async function usage(child: ChildProcess): Promise<Usage> {
