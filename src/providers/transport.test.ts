@@ -199,6 +199,17 @@ describe('a request over the network', () => {
     await expect(waiting).rejects.toThrow('enough')
   })
 
+  test('a key with a line break is wrong settings, and is not said', async () => {
+    const options = { signal: new AbortController().signal, network: open }
+    const asked = postForStream('test', await serve(() => {}), { authorization: 'Bearer sk-1\nx' }, '{}', options)
+    const error: unknown = await asked.catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({
+      code: 'SETTINGS_INVALID',
+      message: expect.stringMatching(/authorization header/) as unknown,
+    })
+    expect(String(error)).not.toContain('sk-1')
+  })
+
   test('an address that is none is wrong settings', async () => {
     await expect(post('not an address')).rejects.toMatchObject({ code: 'SETTINGS_INVALID' })
   })

@@ -132,6 +132,10 @@ function unreachable(provider: string, url: string, error: unknown): Error {
   const { host } = new URL(url)
   const why =
     cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : messageOf(cause)
+  if (why === 'UND_ERR_INVALID_ARG') {
+    const advice = 'Look for line breaks and other signs that no header may have, in the headers and in the key.'
+    return new GeppettoError('SETTINGS_INVALID', `${provider} cannot be asked: ${messageOf(cause)}. ${advice}`)
+  }
   return new ProviderError(
     'PROVIDER_UNREACHABLE',
     `${provider} cannot be reached at ${host} (${why}). Check the address and the network, then try again.`,

@@ -244,3 +244,19 @@ test.each(stores)('news of a store in %s says which session it is of', async (_n
   expect(told).toEqual([entry(1, 'a'), undefined, entry(3, 'c'), undefined])
   await store.close()
 })
+
+test('whoever leaves without a word leaves no timer behind, and whoever waits hears of what no hint told', async () => {
+  const store = unreliable(new MemoryStore(), ['lost'])
+  const clock = new FakeClock()
+  const entries = [{ type: 'info', body: '{}' }]
+  await store.commit({ sessionId: id, create: { incarnation: 'i', createdAt }, entries })
+  const reader = followLog(store, id, clock)
+  await reader.next()
+  const second = reader.next()
+  await settle()
+  await store.commit({ sessionId: id, entries })
+  await clock.advance(250)
+  expect((await second).value).toMatchObject([{ ordinal: 2 }])
+  await clock.advance(250)
+  expect(clock.pending).toBe(0)
+})

@@ -128,22 +128,21 @@ class Bell {
   readonly #clock: Clock
   #wake: (() => void) | undefined
   /** When the wait began. */
-  #quietSince: number
-  #cancelTimer: () => void
+  #quietSince = 0
+  #cancelTimer: (() => void) | undefined
   #news: News[] = []
   #count = 0
   #chars = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#quietSince = clock.monotonic()
-    this.#cancelTimer = clock.schedule(pollMs, () => this.#look())
   }
 
   /** Resolves with the next ring after this call, and after a while in any case. */
   quiet(): Promise<void> {
     this.#wake?.()
     this.#quietSince = this.#clock.monotonic()
+    this.#cancelTimer ??= this.#clock.schedule(pollMs, () => this.#look())
     return new Promise((resolve) => {
       this.#wake = resolve
     })
@@ -151,15 +150,15 @@ class Bell {
 
   /** Lets go whoever waits; it does not ring any more. */
   close(): void {
-    this.#cancelTimer()
+    this.#cancelTimer?.()
     this.ring()
   }
 
-  // One timer that sets itself again: one for each wait would cost more than what is waited for.
+  // One timer that sets itself again while somebody waits: one for each wait would cost more than what is waited for.
   #look(): void {
     const leftMs = this.#quietSince + pollMs - this.#clock.monotonic()
     if (leftMs <= 0) this.ring()
-    this.#cancelTimer = this.#clock.schedule(leftMs > 0 ? leftMs : pollMs, () => this.#look())
+    this.#cancelTimer = this.#wake && this.#clock.schedule(leftMs, () => this.#look())
   }
 
   /** The entries behind `cursor` that it was told of, when none is missing between. They are told once. */

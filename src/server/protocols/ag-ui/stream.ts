@@ -114,6 +114,7 @@ async function* runEvents(
   } finally {
     left.abort()
     next?.catch(() => {}) // nobody waits for it any more
+    void batches.return().catch(() => {}) // it may stand where the abort does not reach it
   }
   throw stopping.aborted ? serverStopping() : lockedOut()
 }
