@@ -38,6 +38,8 @@ export class Reply {
   #chunks: AsyncIterator<Uint8Array> | undefined
   #events: EngineEvent[] = []
   #silentContent = false
+  /** Whether the parser has nothing of a message that is still to come. */
+  #isBetween = true
   #broken: { readonly error: unknown } | undefined
   #ended = false
   #parseError: ParseError | undefined
@@ -117,9 +119,16 @@ export class Reply {
 
   #read(chunk: Uint8Array): readonly EngineEvent[] {
     this.#silentContent = false
-    this.#collect(() => this.#parser.feed(this.#text.decode(chunk, { stream: true })))
+    this.#collect(() => this.#feed(this.#text.decode(chunk, { stream: true })))
     if (this.#events.length > 0 || this.#silentContent) this.#watchdog.contentArrived()
     return this.#events
+  }
+
+  #feed(text: string): void {
+    const isMessage = this.#isBetween && isOneMessage(text)
+    this.#isBetween = text.endsWith('\n\n') || (this.#isBetween && text === '')
+    if (isMessage) this.#message(text.slice(6, -2))
+    else this.#parser.feed(text)
   }
 
   end(): readonly EngineEvent[] {
@@ -290,6 +299,12 @@ export class Reply {
     const message = `${provider} sent one message of more than ${maxMessageChars} characters; the call was ended.`
     throw new ProviderError('PROVIDER_PROTOCOL', message, { provider, retryable: false }, this.#parseError)
   }
+}
+
+/** What nearly every piece of a stream is: one message with one line of data, which nobody needs to look for. */
+function isOneMessage(text: string): boolean {
+  const isWhole = text.startsWith('data: ') && text.endsWith('\n\n') && !text.includes('\r')
+  return isWhole && text.indexOf('\n') === text.length - 2
 }
 
 type Headers = Readonly<Record<string, string>>

@@ -148,7 +148,7 @@ export class SessionWriter {
     if (head.epoch !== this.epoch) throw this.#fenced()
     await this.#hearMissed()
     await this.#learn(head.ordinal)
-    this.#know(head)
+    if (head.version !== this.#version) this.#know(head)
   }
 
   // Snapshots are taken in the order of the phases and of the end that they belong to.

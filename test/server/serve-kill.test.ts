@@ -19,7 +19,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 const file = () => join(folder, 'chats.db')
-const start = () => startServer(['--db', file(), '--pace', '150', '--log-level', 'error'])
+// So slow that each word is an event of its own.
+const start = () => startServer(['--db', file(), '--pace', '38', '--log-level', 'error'])
 
 /** Evenly spread over 0 up to and without `below`. */
 function spread(round: number, below: number): number {
@@ -37,6 +38,7 @@ class Viewer {
   readonly #session: string
   readonly #name: string
   readonly seen: Seen[] = []
+  #hasSeenEnd = false
 
   constructor(session: string, name: string) {
     this.#session = session
@@ -44,10 +46,12 @@ class Viewer {
   }
 
   async follow({ url }: ServerProcess, isEnough: (message: StreamMessage, count: number) => boolean): Promise<void> {
+    if (this.#hasSeenEnd) return
     const lastSeen = Number(this.seen.at(-1)?.event['ordinal'] ?? 0)
     for await (const message of streamOf(`${url}/api/sessions/${this.#session}/events`, lastSeen)) {
       if (message.event !== 'message') continue
       this.seen.push({ session: this.#session, viewer: this.#name, after: 0, event: message.data })
+      this.#hasSeenEnd ||= isEnd(message)
       if (isEnough(message, this.seen.length)) break
     }
   }
