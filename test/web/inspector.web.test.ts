@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
+import { isToken } from '../../src/events/event.ts'
 import { calculator } from '../../src/inference/builtin-tools.ts'
-import { editTurn } from '../../src/inference/engine.ts'
+import { editTurn, type Middleware } from '../../src/inference/engine.ts'
 import { scripted } from '../../src/providers/scripted/engine.ts'
 import { parseScript } from '../../src/providers/scripted/script.ts'
 import type { Profile } from '../../src/server/profile.ts'
@@ -40,6 +41,18 @@ const forgetful: Profile = {
   middleware: { 'trim-history': () => editTurn('trim-history', trimHistory) },
   defaultMiddleware: ['trim-history'],
 }
+
+/** Has something to say after each word, so that no two of them are one event. */
+const countWords: Middleware = (next) =>
+  async function* (turn, context) {
+    let words = 0
+    for await (const event of next(turn, context)) {
+      yield event
+      if (!isToken(event)) continue
+      words += 1
+      yield { type: 'info', message: `${words} words` }
+    }
+  }
 
 /** A server on which a session was asked these things, and all of it answered. */
 async function answered(profiles: readonly [Profile, ...Profile[]], prompts: readonly string[]) {
@@ -249,14 +262,14 @@ describe('the inspector', { timeout: 60_000, retry: 2 }, () => {
 
   test('stays small with more than 5,000 events, on a phone too', async () => {
     await using server = await answered(
-      [quick],
-      Array.from({ length: 14 }, () => 'Tell me a long story.'),
+      [{ ...quick, middleware: { 'count-words': () => countWords }, defaultMiddleware: ['count-words'] }],
+      Array.from({ length: 8 }, () => 'Tell me a long story.'),
     )
     await using visited = await visit(`${server.url}/inspect/asked?groups=delta,session,inference,text`, {
       viewport: { width: 390, height: 844 },
     })
     const { page, faults } = visited
-    await page.getByText(/^14 turns · [5-9],\d{3} events$/).waitFor({ timeout: 20_000 })
+    await page.getByText(/^8 turns · [5-9],\d{3} events$/).waitFor({ timeout: 20_000 })
     const list = page.getByRole('listbox', { name: 'Events' })
     expect(await list.getByRole('option').count()).toBeLessThan(80)
     expect(await page.locator('svg[role=img] rect').count()).toBeLessThan(400)
