@@ -31,11 +31,15 @@ export class HttpReply implements Dispatcher.DispatchHandler, AsyncIterableItera
     return this.#head.promise
   }
 
+  /** All of the body that waits, in one piece. */
   next(): Promise<IteratorResult<Uint8Array, undefined>> {
-    const value = this.#chunks.shift()
-    if (value !== undefined) {
-      this.#bytes -= value.length
-      if (this.#controller?.paused === true && this.#bytes < mostBytes) this.#controller.resume()
+    const [first] = this.#chunks
+    if (first !== undefined) {
+      const value = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks)
+      this.#chunks = []
+      this.#bytes = 0
+      // Only now that there is room for much: a parser that is stopped keeps what it has not read by copying it.
+      if (this.#controller?.paused === true) this.#controller.resume()
       return Promise.resolve({ done: false, value })
     }
     if (this.#end?.error !== undefined) return Promise.reject(this.#end.error)
