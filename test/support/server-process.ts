@@ -77,7 +77,13 @@ export interface StreamMessage {
 
 /** What a viewer is shown; it ends when the connection does, however that comes about. */
 export async function* streamOf(url: string, lastSeen = 0): AsyncGenerator<StreamMessage, void> {
-  const response = await fetch(url, { headers: lastSeen === 0 ? {} : { 'last-event-id': String(lastSeen) } })
+  const headers: Record<string, string> = lastSeen === 0 ? {} : { 'last-event-id': String(lastSeen) }
+  const response = await fetch(url, { headers }).catch((error: unknown) => {
+    const { code } = (error as { readonly cause?: { readonly code?: unknown } }).cause ?? {} // as fetch tells it
+    if (code !== 'ECONNRESET' && code !== 'UND_ERR_SOCKET') throw error
+    return undefined // it was killed before it answered
+  })
+  if (response === undefined) return
   if (response.body === null || response.status !== 200) throw new Error(`${url} answered ${response.status}`)
   const messages = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
   try {
