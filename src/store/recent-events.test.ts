@@ -94,6 +94,21 @@ test('it goes to its place when it is much, and when the crowd has gone', { time
   expect(words(await store.read('s7', { after: 439 }))).toBe('219 219+')
 })
 
+test('nothing is lost when the transaction that puts it in place is undone', { timeout: 60_000 }, async () => {
+  await write(203)
+  for (let round = 203; round < 215; round += 1) {
+    const body = undefined as unknown as string // no body that a store takes: its transaction is undone
+    const bad = store.commit({ sessionId: 's0', entries: [{ type: 'info', body }] })
+    await Promise.all([expect(bad).rejects.toMatchObject({ code: 'STORE_FAILED' }), write(1, round)])
+  }
+  expect(await store.integrity()).toEqual([])
+  const said = Array.from({ length: 215 }, (_, at) => `${at} ${at}+`).join(' ')
+  for (const sessionId of ids) {
+    const entries = await store.read(sessionId, { after: 0, limit: 1_000 })
+    expect(words(entries)).toBe(`begun ${said}`)
+  }
+})
+
 test('a process that died leaves it for the next one', async () => {
   await write(3)
   const copy = join(folder, 'copy.db')

@@ -17,7 +17,7 @@ export class RecentEvents {
   readonly #writes: WriteQueue
   /** Whether there may be any. At first that is not known: another process may have left some. */
   #mayHave = true
-  /** No event before this place counts. */
+  /** About where they begin. What is moved is looked for from the start: a transaction may be undone behind this. */
   #first = 0
   #isSettling = false
 
@@ -63,7 +63,7 @@ export class RecentEvents {
 
   #settleOldest(): void {
     let count = 0
-    let oldest = this.#sql.oldestRecent.get(this.#first)
+    let oldest = this.#sql.oldestRecent.get(0)
     while (oldest !== undefined && count < atATime) {
       count += this.settleSession(oldest.session)
       oldest = this.#sql.oldestRecent.get(oldest.place)
